@@ -1,0 +1,32 @@
+"""Run what the README shows: `python` blocks in one namespace, `sh` blocks line by line, no installs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """The fenced blocks as (language, body)."""
+    return re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def main(readme: str, folder: str) -> None:
+    """Run the blocks of `readme` in a new folder, stopping at the first that fails."""
+    found = blocks(Path(readme).read_text())
+    os.makedirs(folder)
+    os.chdir(folder)
+    namespace: dict[str, object] = {"__name__": "readme"}
+    for language, body in found:
+        if language == "python":
+            exec(compile(body, "README.md", "exec"), namespace)
+        elif language == "sh":
+            for line in body.splitlines():
+                if line and not re.match(r"pip install|git clone|cd |#|.*pytest|\.ci/", line):
+                    print("$", line, flush=True)
+                    subprocess.run(line, shell=True, check=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,32 @@
+"""fastlyap: Lyapunov analysis, and gradients that survive chaos, at sweep scale.
+
+The public names; each is imported from its room when first used, so that importing the package stays light.
+"""
+
+import importlib
+from typing import Any
+
+from fastlyap._version import __version__
+
+_ROOMS = {
+    "InputError": "errors", "Interrupted": "errors", "MemberError": "errors", "Status": "status",
+    "System": "system", "flow": "system", "iterated_map": "system", "check": "check",
+    "spectrum": "lyapunov", "maximal": "lyapunov", "trajectory": "lyapunov", "plan": "lyapunov",
+    "kaplan_yorke": "statistics", "Spectrum": "result", "Trajectory": "result", "save": "storage", "load": "storage",
+    "grid": "sweep.grid",
+}  # fmt: skip
+_MODULES = ("math", "systems", "plot")
+
+__all__ = ["__version__", *_ROOMS, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return getattr(importlib.import_module(f"fastlyap.{_ROOMS[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"fastlyap.{name}")
+    raise AttributeError(f"module 'fastlyap' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

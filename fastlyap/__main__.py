@@ -1,0 +1,8 @@
+"""`python -m fastlyap`."""
+
+import sys
+
+from fastlyap.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

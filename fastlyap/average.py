@@ -1,0 +1,184 @@
+"""From a request for a spectrum to the growth of one chunk of members: transient, interval, averaging, stop rule."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlyap import status
+from fastlyap.intervals import choose_intervals, trial_steps
+from fastlyap.kernel import layout
+from fastlyap.request import SpectrumRequest
+from fastlyap.rows import new_rows, read_growth
+from fastlyap.run import Ensemble, Pace, Stopped
+from fastlyap.statistics import block_stderr
+
+CHECKS = 32  # how often the stop rule looks
+MEANINGLESS = 1e-3  # conditioning * eps above which the trailing vectors are mostly rounding error
+
+
+class Chunk(NamedTuple):
+    """What one chunk of members has come to; also when it was interrupted."""
+
+    members: Ensemble
+    settled: np.ndarray  # accumulators with the last interval closed
+    complete: bool
+    converged: np.ndarray  # whether the stop rule was met (all True without one)
+
+
+def initial_frame(n: int, k: int, seed: int) -> np.ndarray:
+    """k orthonormal vectors (k, n) in general position, the same for every member."""
+    q, r = np.linalg.qr(np.random.default_rng([seed, n]).standard_normal((n, n)))
+    return np.ascontiguousarray((q * np.sign(np.diag(r))).T[:k])
+
+
+def start(request: SpectrumRequest, part: slice, new_batch, pace: Pace) -> Ensemble:
+    """The members of a chunk, new or as a former result left them."""
+    x, p = request.members.x[part], request.members.p[part]
+    if request.state is None:
+        S, A = new_rows(x, initial_frame(request.system.dim, request.k, request.seed))
+        return Ensemble(new_batch, S, A, p, request.k, request.integration, pace)
+    old = {name: value[part] for name, value in request.state.items()}
+    A = np.concatenate([old["accumulators"], old["cells"].reshape(len(x), -1)], axis=1)
+    members = Ensemble(new_batch, old["rows"].copy(), A, p, request.k, request.integration, pace)
+    members.step[:], members.every[:] = old["step"], old["every"]
+    return members
+
+
+def run_chunk(request: SpectrumRequest, part: slice, new_batch, pace: Pace) -> Chunk:
+    """Transient (unless resumed) and averaging of the members in `part`."""
+    members = start(request, part, new_batch, pace)
+    converged = np.ones(len(members), dtype=bool)
+    complete = False
+    try:
+        if request.state is None:
+            run_up(members, request)
+        t0 = request.integration.t0 + request.transient * request.integration.dt
+        if request.stderr_below is None:
+            index = np.flatnonzero(members.alive())
+            goal = members.step[index] + request.steps
+            for target in np.unique(goal):
+                members.grow_to(index[goal == target], int(target), t0)
+        else:
+            converged = until_small(members, request, t0)
+        complete = True
+    except Stopped:
+        pass
+    return Chunk(members, members.settled(), complete, converged)
+
+
+def run_up(members: Ensemble, request: SpectrumRequest) -> None:
+    """The transient, frame included, and on the way the interval of each member."""
+    t0, transient = request.integration.t0, request.transient
+    everyone = np.arange(len(members))
+    if request.every is not None:
+        members.every[:] = request.every
+    elif transient >= trial_steps():
+        choose_intervals(members, t0)
+    else:
+        twin = members.copy()
+        choose_intervals(twin, t0)
+        members.every[:] = twin.every
+    if request.every is None:
+        while np.any(long := members.every > max(1, request.steps)):
+            members.every[long] //= 2
+    alive = np.flatnonzero(members.alive())
+    members.grow_to(alive, transient, t0)
+    members.settle(alive)
+    members.forget(everyone)
+    members.step[:] = 0
+
+
+def until_small(members: Ensemble, request: SpectrumRequest, t0: float) -> np.ndarray:
+    """Run each member until the standard errors of its k exponents are below the wish; mask of those that got there."""
+    assert request.stderr_below is not None
+    begin = members.step.copy()
+    small = np.zeros(len(members), dtype=bool)
+    for check in range(1, CHECKS + 1):
+        running = np.flatnonzero(members.alive() & ~small)
+        if len(running) == 0:
+            break
+        goal = begin[running] + request.steps * check // CHECKS
+        for target in np.unique(goal):
+            members.grow_to(running[goal == target], int(target), t0)
+        small[running] = _stderr(members, running).max(axis=1) <= request.stderr_below
+    return small
+
+
+def _stderr(members: Ensemble, index: np.ndarray) -> np.ndarray:
+    """Standard errors (B, k) of the members in `index`, as far as they have come."""
+    growth = read_growth(members.A[index], members.k, members.step[index], members.every[index])
+    return stderr_of(growth.cells, growth.n_cells, growth.cell_steps * members.how.dt)
+
+
+def stderr_of(cells: np.ndarray, n_cells: np.ndarray, cell_time: np.ndarray) -> np.ndarray:
+    """Block standard errors (B, k) of members with different numbers of cells."""
+    result = np.full((cells.shape[0], cells.shape[2]), np.inf)
+    for count in np.unique(n_cells):
+        some = n_cells == count
+        result[some] = block_stderr(cells[some, :count], cell_time[some])
+    return result
+
+
+class Numbers(NamedTuple):
+    """The numbers of a chunk, one row per member."""
+
+    exponents: np.ndarray
+    stderr: np.ndarray
+    status: np.ndarray
+    failed_step: np.ndarray
+    n_steps: np.ndarray
+    sum_rule: np.ndarray
+    divergence_error: np.ndarray
+    conditioning: np.ndarray
+
+
+def numbers(chunk: Chunk, request: SpectrumRequest) -> Numbers:
+    """Rates, standard errors, checks and statuses of a finished (or interrupted) chunk."""
+    members, A, how = chunk.members, chunk.settled, request.integration
+    growth = read_growth(A, request.k, members.step, members.every)
+    full = request.k == request.system.dim
+    nothing = np.full(len(A), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        time = members.step * how.dt
+        flow = full and request.system.kind == "flow"
+        rates = growth.total / time[:, None]
+        volume = growth.log_det / time if full else nothing
+        divergence = growth.divergence / time if flow else nothing
+    return judge(
+        rates=rates, stderr=stderr_of(growth.cells, growth.n_cells, growth.cell_steps * how.dt), volume=volume,
+        divergence=divergence, conditioning=A[:, layout.CONDITIONING], code=A[:, layout.STATUS].astype(np.int8),
+        failed_step=failed_steps(A, members.step, request.transient), step=members.step, transient=request.transient,
+        eps=how.eps, converged=chunk.converged,
+    )  # fmt: skip
+
+
+def failed_steps(A: np.ndarray, step: np.ndarray, transient: int) -> np.ndarray:
+    """(B,) when members failed, counted from the very start; -1 for those that did not."""
+    at = A[:, layout.FAILED_STEP].astype(np.int64)
+    failed = A[:, layout.STATUS] >= status.NOT_FINITE
+    return np.where(failed, at + np.where(step > 0, transient, 0), -1)
+
+
+def judge(
+    *, rates, stderr, volume, divergence, conditioning, code, failed_step, step, transient, eps, converged
+) -> Numbers:
+    """Sort the rates, form the checks, and give every member its final status."""
+    code = code.copy()
+    failed = code >= status.NOT_FINITE
+    lost = np.isneginf(rates).any(axis=1) | (conditioning * eps > MEANINGLESS)
+    code[~failed & lost] = status.DEGENERATE
+    code[~failed & ~lost & ~converged] = status.NOT_CONVERGED
+    code[~failed & (step == 0)] = status.PENDING
+    blank = failed | (step == 0)
+    with np.errstate(invalid="ignore"):
+        sums = rates.sum(axis=1)
+        checks = [np.where(blank, np.nan, sums - other) for other in (volume, divergence)]
+    rates, stderr = (np.where(blank[:, None], np.nan, value) for value in (rates, stderr))
+    order = np.argsort(-rates, axis=1, kind="stable")
+    n_steps = np.where(failed, np.maximum(failed_step - transient, 0), step)
+    return Numbers(
+        np.take_along_axis(rates, order, 1), np.take_along_axis(stderr, order, 1), code, failed_step, n_steps, *checks,
+        conditioning,
+    )  # fmt: skip

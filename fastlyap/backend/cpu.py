@@ -1,0 +1,185 @@
+"""The compiled CPU backend: blocks of `width` members, one block after another, threads over blocks.
+
+Threads are plain Python threads around kernels that hold no interpreter lock: no threading layer to conflict
+with others, no fork hazard, and a waiting main thread that hears Ctrl-C. Members never meet in arithmetic, so
+nothing depends on how blocks are shared out.
+"""
+
+import queue
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+
+from fastlyap import hardware
+from fastlyap.kernel import layout
+from fastlyap.request import Integration
+from fastlyap.rows import reset
+from fastlyap.trace import cache
+from fastlyap.trace.module import Module, assemble
+
+TASKS_PER_THREAD = 4  # so that a busy core does not set the time
+
+
+class Kernels:
+    """The entry points of a system for one integrator, type and lane count."""
+
+    def __init__(self, made: Module, options: str, *, width: int, how: Integration, dim: int) -> None:
+        self._made, self._options = made, options
+        self.module = cache.load(made.text, options)
+        self.width = width
+        self.dtype = how.dtype
+        self.dim = dim
+        self.adaptive = how.integrator == "dopri5"
+        self.stage_rows = made.stages * made.stored + 10 * dim + 8
+
+    def entry(self, name: str, *args: object) -> Callable[..., None]:
+        """The entry point `name`, compiled for the types of `args`; unreadable machine code on disk is made anew."""
+        found = getattr(self.module, name)
+        if hardware.interpreted() or found.signatures:
+            return found
+        types = tuple(map(numba.typeof, args))
+        try:
+            found.compile(types)
+        except Exception:  # a damaged cache file raises whatever its bytes happen to mean
+            cache.forget(self.module)
+            self.module = cache.load(self._made.text, self._options)
+            found = getattr(self.module, name)
+            found.compile(types)
+        return found
+
+
+def module_of(system, integrator: str, width: int) -> Module:
+    """The text of the module a system becomes."""
+    title = f"{system.name}, {integrator}, {width} lane{'s' * (width > 1)}"
+    return assemble(system.recording, integrator, width, title)
+
+
+def load(system, how: Integration, width: int) -> Kernels:
+    """Generate (or find) and import the kernels of a system."""
+    made = module_of(system, how.integrator, width)
+    return Kernels(made, options(width, how.dtype), width=width, how=how, dim=system.dim)
+
+
+def options(width: int, dtype: str) -> str:
+    """What decides the machine code besides the text."""
+    from fastlyap.kernel import elementary
+
+    return f"{hardware.simd_name()} {elementary.library()} {dtype}"
+
+
+def pack(rows: np.ndarray, width: int, dtype: str) -> np.ndarray:
+    """(members, rows) -> (blocks, rows, width), 64-byte aligned; the last block is filled with the last member."""
+    members, count = rows.shape
+    blocks = -(-members // width)
+    packed = aligned((blocks, count, width), dtype)
+    full = members // width
+    packed[:full] = rows[: full * width].reshape(full, width, count).swapaxes(1, 2)
+    if full < blocks:
+        rest = members - full * width
+        packed[full, :, :rest] = rows[full * width :].T
+        packed[full, :, rest:] = rows[-1][:, None]
+    return packed
+
+
+def unpack(packed: np.ndarray, members: int) -> np.ndarray:
+    """The inverse of `pack`."""
+    blocks, count, width = packed.shape
+    return packed.swapaxes(1, 2).reshape(blocks * width, count)[:members]
+
+
+def aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """A zeroed array that starts on a cache line."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def _limits(how: Integration) -> tuple[float, float, float]:
+    return how.escape_radius, how.rtol, how.atol
+
+
+class CpuBatch:
+    """Members laid out in blocks of lanes."""
+
+    def __init__(self, kernels: Kernels, S: np.ndarray, A: np.ndarray, P: np.ndarray, threads: int) -> None:
+        self.kernels = kernels
+        self.members = len(S)
+        self.S = pack(S, kernels.width, kernels.dtype)
+        self.A = pack(A, kernels.width, "float64")
+        self.P = pack(P if P.shape[1] else np.zeros((len(S), 1)), kernels.width, kernels.dtype)
+        self.threads = max(1, min(threads, len(self.S)))
+        n = kernels.dim
+        frame = S.shape[1] - n - 1
+        rows = max(kernels.stage_rows, frame + (n * n if frame == n * n else 0))
+        self._scratch: queue.SimpleQueue = queue.SimpleQueue()
+        for _ in range(self.threads):
+            self._scratch.put(aligned((rows, kernels.width), kernels.dtype))
+
+    def _run(self, name: str, *args: object, rows: int = 0) -> None:
+        """Run an entry point over all blocks; `rows` asks for a second scratch."""
+
+        def work(lo: int, hi: int) -> None:
+            scratch = self._scratch.get()
+            more = (aligned((rows, self.kernels.width), self.kernels.dtype),) if rows else ()
+            try:
+                with np.errstate(all="ignore"):
+                    run(self.S, self.A, self.P, scratch, *more, lo, hi, *args)
+            finally:
+                self._scratch.put(scratch)
+
+        block = self.S[0]
+        run = self.kernels.entry(name, self.S, self.A, self.P, block, *((block,) if rows else ()), 0, 0, *args)
+        blocks = len(self.S)
+        if self.threads == 1:
+            work(0, blocks)
+            return
+        cuts = np.linspace(0, blocks, min(blocks, self.threads * TASKS_PER_THREAD) + 1).astype(int).tolist()
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(work, cuts[:-1], cuts[1:]))
+
+    def grow(
+        self, how: Integration, t0: float, k: int, step: int, n_steps: int, every: int, close: bool = False
+    ) -> None:
+        full = k == self.kernels.dim
+        self._run("grow", k, full, t0, how.dt, step, n_steps, every, close, *_limits(how), how.eps)
+
+    def settle(self, how: Integration, k: int, step: int) -> None:
+        self.grow(how, 0.0, k, step, 0, 1, True)
+
+    def follow(
+        self, how: Integration, t0: float, step: int, n_steps: int, stride: int, full: bool = False
+    ) -> np.ndarray:
+        n = self.kernels.dim
+        X = aligned((len(self.S), n * (n_steps // stride), self.kernels.width), self.kernels.dtype)
+        self._run("follow", full, t0, how.dt, step, n_steps, *_limits(how), X, stride)
+        return unpack(X, self.members).reshape(self.members, -1, n)
+
+    def forget_growth(self, k: int) -> None:
+        """Begin the accumulation of growth anew; the divergence stays."""
+        divergence = self.A[:, layout.DIVERGENCE].copy()
+        reset(self.A, k)
+        self.A[:, layout.DIVERGENCE] = divergence
+
+    def checkpoint(self) -> np.ndarray:
+        """The rows of state and step proposal, to go back to."""
+        return self.S[:, : self.kernels.dim + 1].copy()
+
+    def pull_back(
+        self, how: Integration, t0: float, k: int, start: np.ndarray, first: int, n_steps: int, pulled: int, every: int
+    ) -> None:
+        """Pull the frame back over `n_steps` steps from `first`, whose state is the checkpoint `start`."""
+        n = self.kernels.dim
+        self.S[:, : n + 1] = start
+        rows = (n + 1) * n_steps + (layout.INNER_STEPS * (n + 2) if self.kernels.adaptive else 0)
+        self._run(
+            "pull_back", k, k == n, t0, how.dt, first, n_steps, pulled, every, *_limits(how), how.eps, rows=rows
+        )
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        return (
+            unpack(self.S, self.members).astype(np.float64),
+            unpack(self.A, self.members).copy(),
+        )

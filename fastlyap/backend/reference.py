@@ -1,0 +1,67 @@
+"""The plain path as a backend: the same requests and results, computed by `fastlyap.reference` from the formulas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastlyap import assembly
+from fastlyap.average import initial_frame, judge
+from fastlyap.errors import InputError
+from fastlyap.planning import Plan
+from fastlyap.reference import adjoint, growth, orbit
+from fastlyap.reference.dynamics import Dynamics
+from fastlyap.request import SpectrumRequest, TrajectoryRequest
+from fastlyap.result import Spectrum, Trajectory
+from fastlyap.statistics import block_stderr
+
+
+def dynamics(request: Any) -> Dynamics:
+    """The request's rule as it was written, with its members' parameters."""
+    system, how = request.system, request.integration
+    if system.function is None:
+        raise InputError(
+            '`backend` "reference" runs the rule as it was written; an unpickled system has only its recording.'
+        )
+    names = tuple(system.parameters)
+    shapes = tuple(np.shape(value) for value in system.parameters.values())
+    return Dynamics(
+        system.function, request.members.p.astype(how.dtype), names, shapes, tuple(system.state_names), how.integrator,
+        how.dt, how.t0, how.rtol, how.atol,
+    )  # fmt: skip
+
+
+def spectrum(request: SpectrumRequest, plan: Plan) -> Spectrum:
+    """Run a spectrum request."""
+    if request.stderr_below is not None or request.state is not None:
+        raise InputError('`backend` "reference" knows neither `stderr_below` nor `resume`; use "cpu".')
+    how, k, n = request.integration, request.k, request.system.dim
+    run = adjoint.growth if request.direction == "adjoint" else growth.growth
+    found = run(
+        dynamics(request), request.members.x.astype(how.dtype), initial_frame(n, k, request.seed),
+        steps=request.steps, transient=request.transient, every=request.every or 1, radius=how.escape_radius,
+    )  # fmt: skip
+    time = request.steps * how.dt
+    nothing = np.full(len(found.x), np.nan)
+    flow = k == n and request.system.kind == "flow"
+    cell_time = np.full(len(found.x), (found.cell_steps or 1) * how.dt)
+    numbers = judge(
+        rates=found.total / time, stderr=block_stderr(found.cells, cell_time),
+        volume=found.log_det / time if k == n else nothing, divergence=found.divergence / time if flow else nothing,
+        conditioning=found.conditioning, code=found.status, failed_step=found.failed_step,
+        step=np.full(len(found.x), request.steps), transient=request.transient, eps=how.eps,
+        converged=np.ones(len(found.x), dtype=bool),
+    )  # fmt: skip
+    return assembly.spectrum(request, plan, [numbers], [])
+
+
+def trajectory(request: TrajectoryRequest, plan: Plan) -> Trajectory:
+    """Run a trajectory request."""
+    members, how = request.members, request.integration
+    found = orbit.orbit(
+        dynamics(request), members.x.astype(how.dtype), steps=request.steps, transient=request.transient,
+        every=request.every, radius=how.escape_radius,
+    )  # fmt: skip
+    return assembly.trajectory(request, plan, found.state, found.status.astype(np.int8), found.failed_step)
+

@@ -1,0 +1,53 @@
+"""The command line: `fastlyap` or `python -m fastlyap`."""
+
+import sys
+from collections.abc import Sequence
+
+from fastlyap.cli import commands
+from fastlyap.cli.arguments import parser
+from fastlyap.errors import InputError
+
+COMMANDS = {
+    "run": commands.run,
+    "sweep": commands.sweep,
+    "info": commands.info,
+    "list": commands.catalogue,
+    "doctor": commands.doctor,
+    "selftest": commands.selftest,
+}
+DONE = 0
+WRONG_ARGUMENTS = 2
+STORAGE_ERROR = 74
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done, 2 wrong arguments, 3 finished with failed members, 74 storage error,
+        130 interrupted.
+    """
+    try:
+        given = parser().parse_args(arguments)
+        return COMMANDS[given.command](given)
+    except SystemExit as stop:  # argparse leaves this way, after its own message
+        return int(stop.code or DONE)
+    except (InputError, ImportError) as problem:
+        return _complain(problem, WRONG_ARGUMENTS)
+    except OSError as problem:
+        return _complain(problem, STORAGE_ERROR)
+    except KeyboardInterrupt:
+        return _complain("interrupted before the first result; nothing was written", INTERRUPTED)
+
+
+def _complain(problem: object, code: int) -> int:
+    print(f"fastlyap: {problem}", file=sys.stderr)
+    return code

@@ -1,0 +1,168 @@
+"""The parts of a system's definition, checked: names, parameters, initial state, step."""
+
+from __future__ import annotations
+
+import keyword
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from fastlyap import cast
+from fastlyap.errors import InputError
+from fastlyap.trace.recorder import Recording, record
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a system's exponents at its default parameters.
+
+    exponents : as many as are known, from the largest; stderr : their uncertainties, 0 where exact
+    sum : the sum of all exponents where it is known exactly, else None
+    source : where the numbers come from; note : what else is known, or what to beware of
+    """
+
+    exponents: tuple[float, ...] = ()
+    stderr: tuple[float, ...] = ()
+    sum: float | None = None
+    source: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Array-style functions of a system that cannot be recorded; see `System.from_kernels`."""
+
+    rule: Callable
+    tangent: Callable
+    adjoint: Callable | None = None
+    parameter_adjoint: Callable | None = None
+    divergence: Callable | None = None
+
+
+def state_names(state: Any) -> tuple[str, ...]:
+    """Names of the states from "x y z", from a list of names, or from a dimension (x0, x1 ...)."""
+    if isinstance(state, bool) or state is None:
+        raise InputError(f'`state` must be names such as "x y z" or a dimension, got {state!r}.')
+    if isinstance(state, numbers.Integral):
+        if state < 1:
+            raise InputError(f"`state` must be a dimension >= 1 or names, got {int(state)}.")
+        return tuple(f"x{i}" for i in range(int(state)))
+    if isinstance(state, str):
+        state = state.replace(",", " ").split()
+    if not isinstance(state, Iterable):
+        raise InputError(f'`state` must be names such as "x y z" or a dimension, got {state!r:.80}.')
+    names = tuple(state)
+    if not names:
+        raise InputError("`state` must name at least one component, got none.")
+    return _names("state", names)
+
+
+def _names(argument: str, names: tuple) -> tuple[str, ...]:
+    for name in names:
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+            raise InputError(
+                f"`{argument}` must hold Python names that begin with a letter and are no keywords, got {name!r}."
+            )
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise InputError(f"`{argument}` must name each component once, got {', '.join(twice)} more than once.")
+    return names
+
+
+def parameters(given: Any) -> Mapping[str, float | np.ndarray]:
+    """Defaults of the parameters: floats, and read-only arrays for those with a shape."""
+    if given is None:
+        given = {}
+    if not isinstance(given, Mapping):
+        raise InputError(f"`parameters` must be a dict of names and defaults, got {type(given).__name__}.")
+    _names("parameters", tuple(given))
+    if "x0" in given:
+        raise InputError("`parameters` cannot hold `x0`, the name of the initial state; rename the parameter.")
+    return MappingProxyType({name: frozen(f"parameters[{name!r}]", value) for name, value in given.items()})
+
+
+def frozen(argument: str, value: Any) -> float | np.ndarray:
+    """A float, or a read-only float64 array."""
+    array = cast.real_array(argument, value)
+    if not array.ndim:
+        return float(array)
+    array.flags.writeable = False
+    return array
+
+
+def initial_state(x0: Any, names: tuple[str, ...]) -> np.ndarray | None:
+    """`x0` as a read-only array (n,); a dict gives it by name."""
+    if x0 is None:
+        return None
+    if isinstance(x0, Mapping):
+        if set(x0) != set(names):
+            raise InputError(f"`x0` must give each of {', '.join(names)} once, got {', '.join(map(str, x0))}.")
+        x0 = [x0[name] for name in names]
+    array = cast.real_array("x0", x0)
+    if array.shape != (len(names),):
+        raise InputError(
+            f"`x0` must have shape ({len(names)},), one number per state, got {array.shape}; "
+            "batches of initial states go into the call, fl.spectrum(system, x0=...)."
+        )
+    array.flags.writeable = False
+    return array
+
+
+def step(dt: Any, kind: str) -> float | None:
+    """`dt` > 0 of a flow, or None."""
+    if dt is None:
+        return None
+    if kind == "map":
+        raise InputError("`dt` has no meaning for a map, whose unit of time is one step; leave it out.")
+    return cast.positive("dt", dt)
+
+
+def integrator(name: Any, kind: str) -> str | None:
+    """An integrator's name that fits the kind of system, or None for the default."""
+    if name is None or (kind == "map" and name == "map"):
+        return None
+    if kind == "map":
+        raise InputError(f"`integrator` has no meaning for a map, got {name!r}; leave it out.")
+    return cast.choice("integrator", name, (*cast.INTEGRATORS["flow"], *cast.LATER))
+
+
+def noise(size: Any, names: tuple[str, ...], values: Mapping) -> Recording | None:
+    """`noise=` a number, a parameter's name or a rule, recorded: one output (isotropic) or one per state."""
+    if size is None:
+        return None
+    if isinstance(size, str):
+        if size not in values:
+            raise InputError(f"`noise` must name a parameter, one of {', '.join(values) or 'none'}, got {size!r}.")
+        rule = _of_parameter(size)
+    elif callable(size):
+        rule = size
+    else:
+        number = cast.real("noise", size)
+        if number < 0:
+            raise InputError(f"`noise` must be >= 0, got {number:g}.")
+        rule = lambda t, x, p: number  # noqa: E731
+    return record(rule, state_names=names, parameters=values, components=(1, len(names)))
+
+
+def _of_parameter(name: str) -> Callable:
+    return lambda t, x, p: p[name]
+
+
+def directions(value: Any, n: int) -> np.ndarray | None:
+    """`noise_directions` (n, q)."""
+    if value is None:
+        return None
+    array = frozen("noise_directions", value)
+    if np.ndim(array) != 2 or array.shape[0] != n:
+        raise InputError(f"`noise_directions` must have shape ({n}, q), got {np.shape(array)}.")
+    return array
+
+
+def refuse_delay(delay: Any) -> None:
+    """Delays are declared in the design but not run by any kernel yet."""
+    if delay is not None:
+        raise InputError("`delay`: delay systems are not available yet; leave it out.")

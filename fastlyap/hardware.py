@@ -1,0 +1,43 @@
+"""What this machine offers: the width of its vectors, its cores, and which of them to use."""
+
+import functools
+import os
+
+
+@functools.cache
+def simd_bits() -> int:
+    """Bits of the widest usable vector register: 512 (AVX-512), 256 (AVX2) or 128.
+
+    $FASTLYAP_SIMD_BITS may ask for fewer.
+    """
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    found = 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
+    return min(found, int(os.environ.get("FASTLYAP_SIMD_BITS", found)))
+
+
+@functools.cache
+def simd_name() -> str:
+    """The instruction set that `simd_bits` stands for."""
+    return {512: "avx512", 256: "avx2"}.get(simd_bits(), "sse2")
+
+
+def interpreted() -> bool:
+    """Whether Numba's compiler is switched off (NUMBA_DISABLE_JIT=1)."""
+    from numba.core import config
+
+    return bool(config.DISABLE_JIT)
+
+
+def lanes(dtype: str) -> int:
+    """Members side by side in one vector register."""
+    return 1 if interpreted() else simd_bits() // (32 if dtype == "float32" else 64)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this operating system
+        return os.cpu_count() or 1

@@ -1,0 +1,36 @@
+"""How many steps may pass between two reorthonormalisations: chosen for each member from its own frame.
+
+The ratio max r_jj / min r_jj of an interval is the frame's conditioning, and the rounding error of the trailing
+vectors grows with it. The interval is doubled while the square of the conditioning met stays below the bound,
+so a member's interval never depends on the other members.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastlyap.kernel import layout
+from fastlyap.run import Ensemble
+
+LONGEST = 16  # longer ones gain nothing (the frame is then a small part of the work)
+TRIALS = 16  # reorthonormalisations looked at before each doubling
+BOUND = {"float64": 1e6, "float32": 1e3}
+
+
+def trial_steps() -> int:
+    """Steps that the search takes at most."""
+    return TRIALS * (LONGEST - 1)
+
+
+def choose_intervals(members: Ensemble, t0: float) -> None:
+    """Set `members.every`, advancing the members on the way; their growth is forgotten afterwards."""
+    bound = BOUND[members.how.dtype]
+    members.every[:] = 1
+    trying = np.arange(len(members))
+    while len(trying) and members.every[trying[0]] < LONGEST:
+        members.forget(trying)
+        members.grow(trying, TRIALS * int(members.every[trying[0]]), t0)
+        met = members.A[trying, layout.CONDITIONING]
+        trying = trying[(met * met <= bound) & members.alive()[trying]]
+        members.every[trying] *= 2
+    members.forget(np.arange(len(members)))

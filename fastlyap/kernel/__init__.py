@@ -1,0 +1,1 @@
+"""The machine floor: lane values, elementary functions and the compiled kernels."""

@@ -1,0 +1,92 @@
+"""Reorthonormalisation of a tangent frame by modified Gram-Schmidt, and the volume it spans.
+
+V = R' Q with R'_jj = r_j >= 0: the growth of the j-th volume direction. Source: Benettin et al. (1980), part 2;
+Shimada & Nagashima (1979). A vector whose remainder is lost in rounding gets r_j = 0 and is replaced by a unit
+vector orthogonal to the others, so that the rest of the spectrum goes on.
+"""
+
+import math
+
+from fastlyap.kernel._compile import kernel, kernel_call
+from fastlyap.kernel.lanes import any_lane, both, like, negate, select, slot
+
+LOST = 8.0  # a remainder below LOST * eps * (norm before) is rounding noise
+
+
+@kernel
+def reorthonormalise(model, S, k, R, eps):
+    """Orthonormalise the k vectors of the frame in `S`; the k diagonal entries of R go to the rows `R`."""
+    n = model.n
+    first = n + 1
+    for j in range(k):
+        v = model.get(S, first + j * n)
+        R[j] = model.dot(v, v)
+    for j in range(k):
+        o = first + j * n
+        v = model.get(S, o)
+        square = model.dot(v, v)
+        noise = like(square, LOST) * like(square, eps)
+        lost = both(square <= noise * noise * R[j], square == square)
+        if any_lane(lost):
+            model.replace(model.n, S, j, lost)
+            square = select(lost, like(square, 1.0), square)
+            v = model.get(S, o)
+        r = math.sqrt(square)
+        model.put(S, o, model.scale(like(r, 1.0) / r, v, slot(S, o, n)))
+        model.project(S, o, o + n, k - 1 - j)
+        R[j] = select(lost, r - r, r)
+
+
+@kernel_call
+def replace(n, S, j, lost):
+    """Put a unit vector orthogonal to the first j vectors where `lost`, trying the axes in turn."""
+    first = n + 1
+    o = first + j * n
+    missing = lost
+    for axis in range(n):
+        for i in range(n):
+            S[o + i] = select(missing, like(S[o], 1.0 if i == axis else 0.0), S[o + i])
+        for _ in range(2):  # twice is enough (Kahan, Parlett)
+            for m in range(j):
+                s = S[o] * S[first + m * n]
+                for i in range(1, n):
+                    s = s + S[o + i] * S[first + m * n + i]
+                for i in range(n):
+                    S[o + i] = select(missing, S[o + i] - s * S[first + m * n + i], S[o + i])
+        s = S[o] * S[o]
+        for i in range(1, n):
+            s = s + S[o + i] * S[o + i]
+        good = both(missing, s * like(s, 2.0) * like(s, n) > like(s, 1.0))
+        scale = like(s, 1.0) / math.sqrt(s)
+        for i in range(n):
+            S[o + i] = select(good, scale * S[o + i], S[o + i])
+        missing = both(missing, negate(good))
+        if not any_lane(missing):
+            break
+
+
+@kernel_call
+def volume(n, S, V):
+    """|det| of the n frame vectors in `S` by Householder reflections in the scratch rows `V` (n * n)."""
+    for i in range(n * n):
+        V[i] = S[n + 1 + i]
+    product = like(S[0], 1.0)
+    for c in range(n):
+        s = V[c * n + c] * V[c * n + c]
+        for i in range(c + 1, n):
+            s = s + V[c * n + i] * V[c * n + i]
+        length = math.sqrt(s)
+        product = product * length
+        head = V[c * n + c]
+        beta = select(head < like(head, 0.0), head - length, head + length)
+        V[c * n + c] = beta
+        scale = length * abs(beta)
+        inverse = select(scale > like(scale, 0.0), like(scale, 1.0) / scale, scale)
+        for m in range(c + 1, n):
+            d = V[m * n + c] * V[c * n + c]
+            for i in range(c + 1, n):
+                d = d + V[m * n + i] * V[c * n + i]
+            d = d * inverse
+            for i in range(c, n):
+                V[m * n + i] = V[m * n + i] - d * V[c * n + i]
+    return product

@@ -1,0 +1,28 @@
+"""Where things lie in the rows a kernel works on; shared by the kernels and by those who fill and read the rows.
+
+Rows `S` (working type): the state at 0 .. n-1, the step proposal of the adaptive integrator at n, then the
+frame, vector j at n + 1 + j*n.
+Rows `A` (float64 accumulators): the names below, then k mantissas and k exponents of the growth since the last
+fold, then N_CELLS * k cells of log growth.
+"""
+
+STATUS = 0  # a code of fastlyap.status
+FAILED_STEP = 1  # the step at which the status was found
+CONDITIONING = 2  # the largest ratio max r_jj / min r_jj met
+VOLUME_MANTISSA = 3  # |det| of the steps as mantissa * 2**exponent
+VOLUME_EXPONENT = 4
+DIVERGENCE = 5  # integral of the flow's divergence
+GROWTH = 6  # first mantissa
+
+N_CELLS = 64
+INNER_STEPS = 1000  # the adaptive integrator takes at most so many attempts in one interval
+
+
+def state_rows(n, k):
+    """Number of rows of `S`."""
+    return n + 1 + k * n
+
+
+def accumulator_rows(k):
+    """Number of rows of `A`."""
+    return GROWTH + 2 * k + N_CELLS * k

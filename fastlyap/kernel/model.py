@@ -1,0 +1,37 @@
+"""What a generated module offers the kernels: the functions of one system, and its sizes.
+
+A vector is a tuple of lane values (small systems) or a run of rows (larger ones); `out` names the rows a
+function may write its result to, and is ignored by the tuple form. Every function returns its result.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fastlyap.kernel import frame
+
+
+class Model(NamedTuple):
+    """The functions of one system on one kind of lanes."""
+
+    n: int  # state dimension
+    m: int  # Jacobian entries stored for each stage
+    free: int  # first scratch row after the stored stages
+    get: Callable  # (S, o) -> vector at rows o .. o+n-1
+    put: Callable  # (S, o, x)
+    axpy: Callable  # (h, a, x, out) -> x + h a
+    scale: Callable  # (s, a, out) -> s a
+    dot: Callable  # (a, b) -> lane value
+    choose: Callable  # (mask, a, b, out) -> a where mask, else b
+    zero: Callable  # (x, out) -> 0 of x's type
+    mean_square: Callable  # (e, x, y, rtol, atol) -> mean of (e / (atol + rtol max(|x|, |y|)))^2
+    project: (
+        Callable  # (S, q, v, count): take the part along the unit vector at q out of `count` vectors at v
+    )
+    volume: Callable  # (n, S, V) -> |det| of the n frame vectors, V scratch
+    rule: Callable  # (t, x, P, out) -> f
+    linearise: Callable  # (t, x, P, J, o, out) -> f, leaving m Jacobian entries at J[o:]
+    tangent: Callable  # (J, o, P, v, out) -> J v
+    adjoint: Callable  # (J, o, P, w, out) -> J' w
+    divergence: Callable  # (J, o, P) -> trace of J
+    stage: Callable  # (J, o, P, w, v, r, weight, ahead, R, Y, K) -> r + weight J w, v + ahead J w
+    replace: Callable = frame.replace  # (n, S, j, lost): a new direction for the j-th vector where `lost`

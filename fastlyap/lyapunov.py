@@ -1,0 +1,244 @@
+"""The verbs about orbits and exponents: `trajectory`, `spectrum`, `maximal`, `plan`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastlyap import assembly, cast, machines
+from fastlyap.errors import InputError
+from fastlyap.planning import Plan, make_plan
+from fastlyap.request import SpectrumRequest, TrajectoryRequest
+from fastlyap.result import Spectrum, Trajectory, raise_failures
+
+TOLERANCE = {"float64": (1e-9, 1e-12), "float32": (1e-5, 1e-6)}
+
+
+def _integration(system: Any, options: dict[str, Any], *, backward: bool = False) -> Any:
+    default = TOLERANCE.get(str(options["dtype"]), TOLERANCE["float64"])
+    rtol = default[0] if options["rtol"] is None else options["rtol"]
+    atol = default[1] if options["atol"] is None else options["atol"]
+    names = ("dt", "t0", "integrator", "escape_radius", "dtype")
+    return cast.integration(
+        system, rtol=rtol, atol=atol, backward=backward, **{name: options[name] for name in names}
+    )
+
+
+def _spectrum_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> SpectrumRequest:
+    """Check every argument of `spectrum`; nothing has been compiled yet."""
+    system = cast.system(system)
+    steps = cast.count("steps", o["steps"], 1)
+    if o["resume"] is not None:
+        return assembly.continued(system, o["resume"], steps, o)
+    how = _integration(system, o)
+    batch = cast.members(system, x0, parameters)
+    if o["members"] is not None:
+        count = cast.count("members", o["members"], 1)
+        batch = assembly.with_starts(batch, count, o["spread"], o["seed"])
+    below = None if o["stderr_below"] is None else cast.positive("stderr_below", o["stderr_below"])
+    keep = o["history"]
+    if keep not in ("auto", True, False):
+        raise InputError(f'`history` must be "auto", True or False, got {keep!r}.')
+    return SpectrumRequest(
+        system, how, batch, cast.exponent_count(o["k"], system.dim), steps,
+        cast.count("transient", o["transient"], 0), cast.every(o["every"]),
+        cast.choice("direction", o["direction"], ("tangent", "adjoint")), below,
+        cast.count("seed", o["seed"], 0), None if keep == "auto" else keep,
+    )  # fmt: skip
+
+
+def _spectrum_plan(request: SpectrumRequest, backend: Any, threads: Any) -> Plan:
+    return make_plan(
+        "spectrum", request.system, request.integration, n_members=len(request.members), k=request.k,
+        steps=request.steps + (0 if request.state is not None else request.transient), name=backend, threads=threads,
+    )  # fmt: skip
+
+
+def spectrum(
+    system: Any,
+    x0: Any = None,
+    parameters: Any = None,
+    *,
+    k: int | None = None,
+    steps: int = 10_000,
+    transient: int = 1_000,
+    every: int | str = "auto",
+    direction: str = "tangent",
+    stderr_below: float | None = None,
+    history: bool | str = "auto",
+    members: int | None = None,
+    spread: float | str = "auto",
+    resume: Spectrum | None = None,
+    dt: float | None = None,
+    t0: float = 0.0,
+    integrator: str | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    escape_radius: float = 1e8,
+    dtype: str = "float64",
+    seed: int = 0,
+    backend: str = "auto",
+    threads: int | None = None,
+    progress: Any = None,
+    throw: bool = False,
+) -> Spectrum:
+    """Lyapunov exponents of every member of a batch, with standard errors.
+
+    Parameters
+    ----------
+    system : System
+    x0 : (..., n), or dict of component name to array, optional
+        Initial states; batch axes in front. Default: the system's own.
+    parameters : dict of name to array, or `fl.grid(...)`, optional
+        A parameter's own shape is that of its default; axes in front of it are batch axes.
+    k : int, optional
+        How many exponents, from the largest; all n by default.
+    steps, transient : int
+        Steps that are averaged over, and steps before them (state and frame evolve, nothing is counted).
+    every : int or "auto"
+        Steps between reorthonormalisations. "auto" chooses for each member from its frame's conditioning.
+    direction : "tangent" or "adjoint"
+        "adjoint" pulls covectors back along the stored orbit; the exponents are the same up to O(1/T).
+    stderr_below : float, optional
+        Stop each member as soon as the standard errors of its k exponents are below this; members that have not
+        got there after `steps` are `NOT_CONVERGED`.
+    history : "auto", True or False
+        Whether to keep what `Spectrum.history` and `resume` need ("auto": unless it takes more than 512 MB).
+    members : int, optional
+        Start so many nearby states per point: mean, error and spread over the starts.
+    spread : float or "auto"
+        Size of the perturbations of the starts; "auto" is 0.1 * (|x0_i| + the rms of x0).
+    resume : Spectrum, optional
+        Go on where that result ended, for `steps` more; bit for bit what one longer run gives. All other
+        settings are those of the former call.
+    dt, t0, integrator, rtol, atol, escape_radius
+        Integration: step and start time (flows), "rk4", "dopri5" or "euler"; tolerances of dopri5; the largest
+        |x_i| that is not an escape.
+    dtype : "float64" or "float32"
+    seed : int
+    backend : "auto", "cpu", "cuda" or "reference"
+    threads : int, optional
+    progress : bool or callable, optional
+        None draws a bar on a terminal when the call lasts more than a second.
+    throw : bool
+        Raise one `MemberError` if members failed.
+
+    Returns
+    -------
+    Spectrum
+        Exponents in nats per unit time (flows) or per step (maps), largest first, batch axes in front.
+
+    Raises
+    ------
+    InputError
+        For wrong arguments, before anything is compiled.
+    Interrupted
+        On Ctrl-C; `.partial` holds the result so far.
+
+    Notes
+    -----
+    Benettin et al. (1980); Shimada & Nagashima (1979). Standard errors are block standard errors, see
+    `fastlyap.statistics.block_stderr`.
+    """
+    given = dict(locals())
+    request = _spectrum_request(given.pop("system"), given.pop("x0"), given.pop("parameters"), given)
+    plan = _spectrum_plan(request, backend, threads)
+    result = machines.spectrum(request, plan, progress)
+    if members is not None and resume is None:
+        result = assembly.over_starts(result)
+    if throw:
+        raise_failures(result)
+    return result
+
+
+def maximal(system: Any, x0: Any = None, parameters: Any = None, **options: Any) -> Spectrum:
+    """The largest Lyapunov exponent alone; the arguments of `spectrum` without `k`.
+
+    Returns
+    -------
+    Spectrum
+        With k = 1.
+    """
+    if "k" in options:
+        raise InputError("`k` has no place in `maximal`, which gives the largest exponent; use `spectrum`.")
+    return spectrum(system, x0, parameters, k=1, **options)
+
+
+def trajectory(
+    system: Any,
+    x0: Any = None,
+    parameters: Any = None,
+    *,
+    steps: int,
+    every: int = 1,
+    transient: int = 0,
+    dt: float | None = None,
+    t0: float = 0.0,
+    integrator: str | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    escape_radius: float = 1e8,
+    dtype: str = "float64",
+    backend: str = "auto",
+    threads: int | None = None,
+    progress: Any = None,
+    throw: bool = False,
+) -> Trajectory:
+    """Orbits of every member of a batch.
+
+    Parameters
+    ----------
+    steps : int
+        Steps after the transient.
+    every : int
+        Keep every so many steps; T = steps // every states.
+    dt : float, optional
+        May be negative: backward in time.
+    Others as in `spectrum`.
+
+    Returns
+    -------
+    Trajectory
+        `state (..., T, n)`, `times (T,)`; the start itself is not among them.
+    """
+    given = dict(locals())
+    system = cast.system(system)
+    how = _integration(system, given, backward=True)
+    request = TrajectoryRequest(
+        system, how, cast.members(system, x0, parameters), cast.count("steps", steps, 1),
+        cast.count("transient", transient, 0), cast.count("every", every, 1),
+    )  # fmt: skip
+    plan = make_plan(
+        "trajectory", system, how, n_members=len(request.members), k=0, steps=steps + transient, name=backend,
+        threads=threads,
+    )  # fmt: skip
+    result = machines.trajectory(request, plan, progress)
+    if throw:
+        raise_failures(result)
+    return result
+
+
+def plan(verb: str, system: Any, x0: Any = None, parameters: Any = None, **options: Any) -> Plan:
+    """What a call of a verb would run, without running it.
+
+    Parameters
+    ----------
+    verb : "spectrum" or "maximal"
+    Others as in the verb.
+
+    Returns
+    -------
+    Plan
+        Printable: backend, program, family, chunks, work, memory, and whether the code is compiled already.
+    """
+    cast.choice("verb", verb, ("spectrum", "maximal"))
+    if verb == "maximal":
+        options["k"] = 1
+    defaults = dict(spectrum.__kwdefaults__ or {})
+    unknown = [name for name in options if name not in defaults]
+    if unknown:
+        raise InputError(f"`{unknown[0]}` is not an argument of `{verb}`.")
+    o = {**defaults, **options}
+    request = _spectrum_request(system, x0, parameters, o)
+    return _spectrum_plan(request, o["backend"], o["threads"])
+
+

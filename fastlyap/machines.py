@@ -1,0 +1,123 @@
+"""Run a plan on its machine, chunk by chunk, and hand back a result; on Ctrl-C, what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastlyap import assembly, status
+from fastlyap.average import Chunk, numbers, run_chunk
+from fastlyap.errors import Interrupted
+from fastlyap.kernel import layout
+from fastlyap.planning import Plan
+from fastlyap.progress import Interrupt, Progress
+from fastlyap.request import SpectrumRequest, TrajectoryRequest
+from fastlyap.result import Spectrum, Trajectory
+from fastlyap.rows import new_rows
+from fastlyap.run import Pace, Stopped
+
+
+def new_batches(request: Any, plan: Plan) -> Callable:
+    """How this plan's machine makes a batch from rows S, A and parameters P."""
+    if plan.backend == "cpu":
+        from fastlyap.backend import cpu
+
+        kernels = cpu.load(request.system, request.integration, plan.width)
+        return lambda S, A, P: cpu.CpuBatch(kernels, S, A, P, plan.threads)
+    from fastlyap.backend import cuda
+
+    kernels = cuda.load(request.system, request.integration)
+    return lambda S, A, P: cuda.CudaBatch(kernels, S, A, P)
+
+
+def spectrum(request: SpectrumRequest, plan: Plan, progress: Any) -> Spectrum:
+    """Run a spectrum request."""
+    if len(request.members) == 0:
+        return assembly.spectrum(request, plan, [], [])
+    if plan.backend == "reference":
+        from fastlyap.backend import reference
+
+        return reference.spectrum(request, plan)
+    new_batch = new_batches(request, plan)
+    bar = Progress(progress, plan.member_steps)
+    parts, states, complete = [], [], True
+    with Interrupt() as interrupt:
+        pace = Pace(bar, interrupt)
+        for part in plan.parts():
+            chunk = _chunk(request, part, new_batch, pace) if complete else _pending(request, part, new_batch, pace)
+            complete = complete and chunk.complete
+            parts.append(numbers(chunk, request))
+            if assembly.keeps_state(request):
+                states.append(assembly.state_of(chunk, request.k))
+    bar.close()
+    result = assembly.spectrum(request, plan, parts, states)
+    if not complete:
+        raise Interrupted("stopped by Ctrl-C; `.partial` holds the result so far", partial=result)
+    return result
+
+
+def _chunk(request: SpectrumRequest, part: slice, new_batch: Callable, pace: Pace) -> Chunk:
+    if request.direction == "adjoint":
+        from fastlyap.backward import run_chunk_backward
+
+        return run_chunk_backward(request, part, new_batch, pace)
+    return run_chunk(request, part, new_batch, pace)
+
+
+def _pending(request: SpectrumRequest, part: slice, new_batch: Callable, pace: Pace) -> Chunk:
+    """A chunk that was never begun."""
+    from fastlyap.average import start
+
+    members = start(request, part, new_batch, pace)
+    return Chunk(members, members.A, False, np.zeros(len(members), dtype=bool))
+
+
+def trajectory(request: TrajectoryRequest, plan: Plan, progress: Any) -> Trajectory:
+    """Run a trajectory request."""
+    if plan.backend == "reference":
+        from fastlyap.backend import reference
+
+        return reference.trajectory(request, plan)
+    members, n = request.members, request.system.dim
+    kept = request.steps // request.every
+    orbit = np.full((len(members), kept, n), np.nan)
+    codes = np.zeros(len(members), dtype=np.int8)
+    failed = np.full(len(members), -1, dtype=np.int64)
+    if len(members):
+        new_batch = new_batches(request, plan)
+        bar = Progress(progress, plan.member_steps)
+        with Interrupt() as interrupt:
+            pace = Pace(bar, interrupt)
+            for part in plan.parts():
+                _orbits(request, part, new_batch, pace, orbit, codes, failed)
+        bar.close()
+    return assembly.trajectory(request, plan, orbit, codes, failed)
+
+
+def _orbits(request: TrajectoryRequest, part: slice, new_batch: Callable, pace: Pace, orbit, codes, failed) -> None:
+    """Fill in the orbits of one chunk."""
+    how, every = request.integration, request.every
+    S, A = new_rows(request.members.x[part], np.empty((0, request.system.dim)))
+    batch = new_batch(S, A, request.members.p[part])
+    t0 = how.t0 + request.transient * how.dt
+    try:
+        step = 0
+        for now in pace.slices(len(S), request.transient):
+            batch.follow(how, how.t0, step, now, now)
+            step += now
+        began = batch.read()[1][:, layout.STATUS] > 0  # failed in the transient already
+        done = 0
+        for now in pace.slices(len(S), request.steps // every):
+            orbit[part, done : done + now] = batch.follow(how, t0, done * every, now * every, every)
+            done += now
+    except Stopped:
+        raise Interrupted("stopped by Ctrl-C", partial=None) from None
+    A = batch.read()[1]
+    codes[part] = A[:, layout.STATUS]
+    lost = codes[part] >= status.NOT_FINITE
+    late = np.where(began, 0, request.transient)
+    failed[part] = np.where(lost, A[:, layout.FAILED_STEP] + late, -1)
+    first = np.maximum((failed[part] - request.transient) // every - 1, 0)
+    orbit[part][lost[:, None] & (np.arange(orbit.shape[1]) >= first[:, None])] = np.nan

@@ -1,0 +1,160 @@
+"""What a call would run: backend, program, chunks, memory, time. Pure data, printable, made before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastlyap import hardware
+from fastlyap.errors import InputError
+from fastlyap.kernel import layout
+from fastlyap.request import Integration
+
+BACKENDS = ("auto", "cpu", "cuda", "reference")
+CHUNK_BYTES = 256 * 2**20
+KEEP_BYTES = 2**29  # larger states are kept only when asked for
+FEW = 2  # from this many members on, lanes beat the one-lane program
+LARGEST_TUPLE = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a call would run.
+
+    Attributes
+    ----------
+    verb, system, backend, program : str
+        Results are the same to the last bit for equal `program`.
+    family : str
+    width : int
+        Members side by side.
+    members, chunk : int
+        Size of the batch, and of the parts it is worked on in.
+    member_steps : int
+        Steps of all members together, transient included.
+    threads : int
+    memory : int
+        Bytes needed at once, about.
+    seconds : float
+        About; without compilation.
+    cached : bool
+        Whether the machine code is on disk already.
+    """
+
+    verb: str
+    system: str
+    backend: str
+    program: str
+    family: str
+    width: int
+    members: int
+    chunk: int
+    member_steps: int
+    threads: int
+    memory: int
+    seconds: float
+    cached: bool
+
+    def __str__(self) -> str:
+        size = self.memory / 2**20
+        chunks = -(-self.members // self.chunk) if self.members else 0
+        code = "ready on disk" if self.cached else "to be compiled (once, some seconds)"
+        return "\n".join([
+            f"{self.verb} of {self.system}: {self.members:,} member{'s' * (self.members != 1)}",
+            f"  backend   {self.backend}, {self.threads} thread{'s' * (self.threads != 1)}",
+            f"  program   {self.program}",
+            f"  family    {self.family}",
+            f"  chunks    {chunks} of at most {self.chunk:,} members",
+            f"  work      {self.member_steps:.3g} member-steps, about {_duration(self.seconds)}",
+            f"  memory    about {size:.0f} MB",
+            f"  code      {code}",
+        ])  # fmt: skip
+
+    def parts(self) -> list[slice]:
+        """The chunks, as slices of the flat batch."""
+        return [slice(lo, min(lo + self.chunk, self.members)) for lo in range(0, self.members, self.chunk)]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "a second or less"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def backend(name: Any) -> str:
+    """The backend a call runs on."""
+    if name not in BACKENDS:
+        raise InputError(f"`backend` must be one of {', '.join(map(repr, BACKENDS))}, got {name!r}.")
+    return "cpu" if name == "auto" else name
+
+
+def thread_count(threads: Any) -> int:
+    """Threads to use."""
+    if threads is None:
+        return hardware.cores()
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise InputError(f"`threads` must be a whole number >= 1, got {threads!r}.")
+    return threads
+
+
+def make_plan(
+    verb: str, system: Any, how: Integration, *, n_members: int, k: int, steps: int, name: Any, threads: Any
+) -> Plan:
+    """Choose the program from system, k, dtype and total size; never from a chunk."""
+    chosen = backend(name)
+    n = system.dim
+    rows = layout.state_rows(n, k) + layout.accumulator_rows(k) + len(system.parameters) + 1
+    width = hardware.lanes(how.dtype) if chosen == "cpu" and n_members >= FEW else 1
+    chunk = max(width, CHUNK_BYTES // (8 * rows * 3) // width * width)
+    chunk = min(chunk, -(-max(n_members, 1) // width) * width)
+    family = _family(chosen, n, width)
+    flops = _flops(system, how, k)
+    rate = 4e9 * min(width, 8) / max(flops, 1.0) if chosen != "reference" else 2e3
+    used = min(thread_count(threads), max(1, -(-n_members // width))) if chosen == "cpu" else 1
+    return Plan(
+        verb, system.name, chosen, _program(chosen, how, width, family), family, width, n_members, chunk,
+        n_members * steps, used, 3 * 8 * rows * chunk + 8 * n_members * (4 * k + 8), n_members * steps / rate / used,
+        _cached(chosen, system, how, width),
+    )  # fmt: skip
+
+
+def _family(backend: str, n: int, width: int) -> str:
+    if backend == "reference":
+        return "plain NumPy, one member after another"
+    shape = "tuples" if n <= LARGEST_TUPLE else "rows"
+    if backend == "cuda":
+        return f"one thread per member, {shape}"
+    return f"one member at a time, {shape}" if width == 1 else f"lanes of {width} members, {shape}"
+
+
+def _program(backend: str, how: Integration, width: int, family: str) -> str:
+    """The name within which results agree to the last bit."""
+    if backend == "reference":
+        return "reference-" + how.dtype
+    shape = family.rsplit(" ", 1)[1]
+    if backend == "cuda":
+        return f"cuda-thread-{shape}-{how.dtype}"
+    if hardware.interpreted():
+        return f"interpreted-{shape}-{how.dtype}"
+    from fastlyap.kernel import elementary
+
+    library = elementary.library() if width > 1 else "libm"
+    return f"lanes{width}-{shape}-{how.dtype}-{hardware.simd_name()}-{library}"
+
+
+def _flops(system: Any, how: Integration, k: int) -> float:
+    """Operations of a member-step, roughly."""
+    from fastlyap.trace.graph import topological
+
+    stages = {"map": 1, "euler": 1, "rk4": 4, "dopri5": 12}[how.integrator]
+    operations = len(topological(list(system.recording.outputs))) if system.recording is not None else system.dim**2
+    return stages * (operations + 4 * system.dim) * (1 + k) + 2.0 * system.dim * k * k / 8
+
+
+def _cached(backend: str, system: Any, how: Integration, width: int) -> bool:
+    if backend != "cpu" or hardware.interpreted():
+        return False
+    from fastlyap.backend import cpu
+    from fastlyap.trace import cache
+
+    return cache.is_compiled(cpu.module_of(system, how.integrator, width).text, cpu.options(width, how.dtype))

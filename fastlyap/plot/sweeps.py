@@ -1,0 +1,151 @@
+"""A quantity over a batch of one axis (curves) or two (a map)."""
+
+from typing import Any
+
+import numpy as np
+
+from fastlyap import cast
+from fastlyap.errors import InputError
+from fastlyap.labels import batch_axis, import_extra
+from fastlyap.plot import style
+from fastlyap.plot.quantity import Quantity, ordinal, quantity
+from fastlyap.status import Status
+
+HATCH = "/////"
+
+
+def sweep(result: Any, what: str = "exponents", index: int = 0, ax: Any = None) -> Any:
+    """A quantity against what was varied; failed members are hatched.
+
+    Parameters
+    ----------
+    result : Spectrum
+        With one batch axis (curves, with a band of two standard errors for exponents) or two (a map).
+    what : str
+        "exponents", "kaplan_yorke", "n_positive", "entropy", "stderr", "status", ...
+    index : int
+        Which exponent a map shows, 0 for the largest; curves show all.
+    ax : matplotlib Axes, optional
+        A new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    shown = quantity(result, what)
+    n_batch = result.status.ndim
+    if n_batch not in (1, 2):
+        raise InputError(f"`result` must have one or two batch axes to be drawn, got shape {result.status.shape}.")
+    failed = Status.failed(result.status)
+    if n_batch == 1:
+        errors = result.stderr if what == "exponents" else None
+        return _curves(result, shown, errors, failed, style.new_axes(ax))
+    if shown.values.ndim == 3:
+        k = shown.values.shape[-1]
+        if cast.count("index", index, 0) >= k:
+            raise InputError(f"`index` must be below the number of exponents, {k}, got {index}.")
+        name = "largest" if index == 0 else f"{ordinal(index)} largest"
+        shown = shown._replace(values=shown.values[..., index], label=f"{name} {shown.label}")
+    return _map(result, shown, failed, style.new_axes(ax, height=5.0))
+
+
+def _curves(result: Any, shown: Quantity, errors: Any, failed: np.ndarray, ax: Any) -> Any:
+    x, name = batch_axis(result, 0)
+    table = shown.values.reshape(len(x), -1)
+    order = np.argsort(x, kind="stable")
+    for i, colour in enumerate(style.colours(table.shape[1])):
+        y = np.where(np.isfinite(table[order, i]), table[order, i], np.nan)
+        if errors is not None:
+            band = np.where(np.isfinite(errors[order, i]), 2 * errors[order, i], 0.0)
+            ax.fill_between(x[order], y - band, y + band, color=colour, alpha=0.25, linewidth=0)
+        dots = "." if shown.counted or len(x) < 30 else ""
+        name_of = f"$\\lambda_{{{i + 1}}}$" if table.shape[1] > 1 else None
+        width = 0.0 if shown.counted else 1.0
+        ax.plot(x[order], y, color=colour, linewidth=width, marker=dots, markersize=4, label=name_of)
+    ax.set_xscale(style.spacing(x[order]))
+    if shown.signed:
+        style.zero_line(ax)
+    _hatch_spans(ax, x[order], failed[order])
+    if shown.label == "status":
+        ax.set_yticks(range(len(Status)), labels=_status_names())
+    plural = shown.label.replace("exponent (", "exponents (") if 1 < table.shape[1] else shown.label
+    style.dress(ax, name, plural, result.system.name)
+    if 1 < table.shape[1] <= len(style.COLOURS) or failed.any():
+        ax.legend(frameon=False, fontsize="small", ncols=3, loc="best")
+    return ax
+
+
+def _hatch_spans(ax: Any, x: np.ndarray, failed: np.ndarray) -> None:
+    """Hatch each run of failed members, in front of nothing."""
+    borders = style.edges(x)
+    starts = np.flatnonzero(failed & ~np.r_[False, failed[:-1]])
+    ends = np.flatnonzero(failed & ~np.r_[failed[1:], False])
+    for number, (i, j) in enumerate(zip(starts, ends, strict=True)):
+        label = "failed" if number == 0 else None
+        ax.axvspan(borders[i], borders[j + 1], facecolor="none", edgecolor="0.75", hatch=HATCH, lw=0, label=label)
+
+
+def _map(result: Any, shown: Quantity, failed: np.ndarray, ax: Any) -> Any:
+    x, x_name = batch_axis(result, 0)
+    y, y_name = batch_axis(result, 1)
+    values = np.ma.masked_invalid(np.where(failed & ~(shown.counted & (shown.label == "status")), np.nan, shown.values))
+    colours = _status_colours() if shown.label == "status" else _colours(shown, values)
+    mesh = ax.pcolormesh(x, y, values.T, shading="nearest", rasterized=True, **colours)
+    bar = ax.figure.colorbar(mesh, ax=ax, label=shown.label, extend=_extend(mesh.norm, values), pad=0.02)
+    bar.outline.set_visible(False)
+    if shown.label == "status":
+        bar.set_ticks(range(len(Status)), labels=_status_names())
+    elif shown.counted:
+        bar.set_ticks(np.arange(int(values.max() if values.count() else 0) + 1))
+    ax.set_xscale(style.spacing(x))
+    ax.set_yscale(style.spacing(y))
+    style.dress(ax, x_name, y_name, result.system.name)
+    ax.grid(False)
+    if failed.any() and min(failed.shape) > 1 and shown.label != "status":
+        _hatch_cells(ax, x, y, failed)
+    return ax
+
+
+def _hatch_cells(ax: Any, x: np.ndarray, y: np.ndarray, failed: np.ndarray) -> None:
+    patches = import_extra("matplotlib.patches", "plot")
+    areas = ax.contourf(x, y, failed.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=[HATCH])
+    areas.set(edgecolor="0.6", linewidth=0)
+    key = patches.Patch(facecolor="0.93", edgecolor="0.6", hatch=HATCH, label="failed")
+    ax.legend(handles=[key], fontsize="small", loc="upper right", framealpha=0.9, edgecolor="none")
+
+
+def _colours(shown: Quantity, values: Any) -> dict[str, Any]:
+    """Colour map and norm: diverging around 0, steps, or plain."""
+    colors = import_extra("matplotlib.colors", "plot")
+    known = values.compressed()
+    if shown.counted:
+        top = int(known.max()) if known.size else 0
+        return {"cmap": _on_grey("viridis").resampled(top + 1), "vmin": -0.5, "vmax": top + 0.5}
+    if not shown.signed:
+        return {"cmap": _on_grey("viridis")}
+    half = float(np.quantile(np.abs(known), 0.99)) if known.size else 1.0
+    return {"cmap": _on_grey("RdBu_r"), "norm": colors.CenteredNorm(halfrange=half or 1.0)}
+
+
+def _status_names() -> list[str]:
+    return [code.name.lower().replace("_", " ") for code in Status]
+
+
+def _status_colours() -> dict[str, Any]:
+    colors = import_extra("matplotlib.colors", "plot")
+    shades = ["#DCEBF5", *style.COLOURS[1:], "#000000", "#8A8A8A"][: len(Status)]
+    return {"cmap": colors.ListedColormap(shades), "vmin": -0.5, "vmax": len(Status) - 0.5}
+
+
+def _on_grey(name: str) -> Any:
+    """A colour map that shows what is missing in light grey."""
+    matplotlib = import_extra("matplotlib", "plot")
+    return matplotlib.colormaps[name].with_extremes(bad="0.93")
+
+
+def _extend(norm: Any, values: Any) -> str:
+    known = values.compressed()
+    if not known.size:
+        return "neither"
+    below, above = known.min() < norm.vmin, known.max() > norm.vmax
+    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get((bool(below), bool(above)), "neither")

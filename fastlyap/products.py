@@ -1,0 +1,162 @@
+"""The products of a system as plain numeric functions, and their errors against independent derivatives.
+
+J v by the forward chain rule (or the user's `tangent`), J' w and (df/dp)' w by the reverse one (or the user's), the
+rule itself differentiated by complex steps or central differences: <w, J v> = <J' w, v> ties them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastlyap.definition import Kernels
+from fastlyap.errors import InputError
+from fastlyap.trace.derivatives import jacobian_rows
+from fastlyap.trace.evaluate import evaluate
+from fastlyap.trace.graph import Node, constant, topological
+from fastlyap.trace.recorder import Recording
+from fastlyap.trace.reverse import gradient
+from fastlyap.trace.unjit import plain
+
+_ANALYTIC = frozenset(
+    "const x p t add sub mul div neg pow sin cos tan asin acos atan exp log sqrt sinh cosh tanh sum".split()
+)
+_GUARD, _CANARY = 8, -6.02214076e299
+
+
+class Products(NamedTuple):
+    """Functions of numbers; those a system does not have are None."""
+
+    rule: Callable  # (x, p) -> (n,)
+    tangent: Callable  # (x, p, v) -> (n,)
+    adjoint: Callable | None  # (x, p, w) -> (n,)
+    parameter_adjoint: Callable | None  # (x, p, w) -> (n_parameters,)
+    divergence: Callable | None  # (x, p) -> float
+
+
+def recorded_products(recording: Recording, t: float = 0.0) -> Products:
+    """The products of a recording at time t."""
+    outputs = recording.outputs
+
+    def pulled(wrt: str) -> Callable:
+        return lambda x, p, w: _dense(gradient(outputs, [constant(v) for v in w], wrt), x, p, t, len(x if wrt == "x" else p))
+
+    return Products(
+        lambda x, p: evaluate(outputs, x, p, t),
+        lambda x, p, v: directional(recording, x, p, t)(v, np.zeros(len(p))),
+        pulled("x"),
+        pulled("p"),
+        lambda x, p: np.trace(matrix(recording, x, p, t)),
+    )
+
+
+def _dense(row: dict[int, Node], x: Any, p: Any, t: float, size: int) -> np.ndarray:
+    result = np.zeros(size)
+    result[list(row)] = evaluate(list(row.values()), x, p, t)
+    return result
+
+
+def matrix(recording: Recording, x: Any, p: Any, t: float, wrt: str = "x") -> np.ndarray:
+    """Derivatives of a recording by its states or parameters, (n, n) or (n, n_parameters)."""
+    size = recording.dim if wrt == "x" else recording.n_parameters
+    return np.array([_dense(row, x, p, t, size) for row in jacobian_rows(recording.outputs, wrt)])
+
+
+def directional(recording: Recording, x: Any, p: Any, t: float) -> Callable:
+    """(v, q) -> J v + (df/dp) q by the forward chain rule."""
+    by_state, by_parameter = (matrix(recording, x, p, t, wrt) for wrt in ("x", "p"))
+    return lambda v, q: by_state @ v + by_parameter @ q
+
+
+def kernel_products(kernels: Kernels, n: int, n_parameters: int, t: float = 0.0) -> Products:
+    """The user's array-style functions, each call guarded."""
+
+    def back(x: Any, p: Any, w: Any) -> np.ndarray:
+        return guarded(kernels.parameter_adjoint, (t, x, w, p), n_parameters, added=True)
+
+    def trace(x: Any, p: Any) -> float:
+        return float(plain(kernels.divergence)(t, x, p))
+
+    def one(function: Callable | None) -> Callable | None:
+        return function and (lambda x, p, v: guarded(function, (t, x, v, p), n))
+
+    return Products(
+        lambda x, p: guarded(kernels.rule, (t, x, p), n), one(kernels.tangent), one(kernels.adjoint),
+        back if kernels.parameter_adjoint else None, trace if kernels.divergence else None,
+    )  # fmt: skip
+
+
+def guarded(function: Callable, arguments: tuple, size: int, added: bool = False) -> np.ndarray:
+    """What an array-style function writes into `out`, with watched margins around it and read-only inputs."""
+    name = getattr(plain(function), "__name__", "rule")
+    buffer = np.full(size + 2 * _GUARD, _CANARY)
+    out = buffer[_GUARD : _GUARD + size]
+    if added:
+        out[:] = 0.0
+    inputs = [np.array(a, dtype=np.float64) if np.ndim(a) else a for a in arguments]
+    for a in inputs:
+        if isinstance(a, np.ndarray):
+            a.flags.writeable = False
+    try:
+        with np.errstate(all="ignore"):
+            plain(function)(*inputs, out)
+    except Exception as error:
+        raise InputError(f"`{name}` raised {type(error).__name__} at a test point: {error}.") from error
+    if np.any(buffer[:_GUARD] != _CANARY) or np.any(buffer[-_GUARD:] != _CANARY):
+        raise InputError(f"`{name}` writes outside of `out`, which has {size} elements; check its indices.")
+    if np.any(out == _CANARY):
+        raise InputError(f"`{name}` must fill `out`, got nothing at {np.flatnonzero(out == _CANARY)[:10].tolist()}.")
+    return out.copy()
+
+
+def analytic(recording: Recording) -> bool:
+    """Whether the rule can be evaluated at complex states."""
+    return all(
+        node.op in _ANALYTIC and (node.op != "pow" or node.args[1].op == "const") for node in topological(recording.outputs)
+    )
+
+
+def complex_step(recording: Recording, x: Any, p: Any, t: float) -> Callable:
+    """(v, q) -> the derivative along both, exact to rounding, for analytic rules."""
+    h = 1e-150
+    return lambda v, q: evaluate(recording.outputs, x + 1j * h * v, p + 1j * h * q, t).imag / h
+
+
+def difference(rule: Callable, x: Any, p: Any) -> Callable:
+    """(v, q) -> the derivative along both by a central difference."""
+
+    def derivative(v: np.ndarray, q: np.ndarray) -> np.ndarray:
+        h = 6e-6 * max(1.0, np.max(np.abs(x), initial=0.0), np.max(np.abs(p), initial=0.0))
+        h /= max(np.max(np.abs(v), initial=0.0), np.max(np.abs(q), initial=0.0))
+        return (rule(x + h * v, p + h * q) - rule(x - h * v, p - h * q)) / (2.0 * h)
+
+    return derivative
+
+
+def errors(products: Products, derivative: Callable, x: np.ndarray, p: np.ndarray, rng: Any) -> dict[str, float]:
+    """Relative error of each product against (v, q) -> derivative of the rule, in random directions."""
+    v, w, q = rng.standard_normal(len(x)), rng.standard_normal(len(x)), rng.standard_normal(len(p))
+    nothing = np.zeros(len(p))
+    along, by_parameter = derivative(v, nothing), derivative(np.zeros(len(x)), q) if len(p) else np.zeros(len(x))
+    found = {"tangent": _relative(products.tangent(x, p, v) - along, along)}
+    if products.adjoint is not None:
+        found["adjoint"] = _product_error(w, products.tangent(x, p, v), products.adjoint(x, p, w), v)
+    if products.parameter_adjoint is not None and len(p):
+        found["parameter_adjoint"] = _product_error(w, by_parameter, products.parameter_adjoint(x, p, w), q)
+    if products.divergence is not None:
+        diagonal = np.array([derivative(e, nothing)[i] for i, e in enumerate(np.eye(len(x)))])
+        found["divergence"] = _relative(products.divergence(x, p) - diagonal.sum(), np.abs(diagonal).sum())
+    return found
+
+
+def _relative(error: Any, size: Any) -> float:
+    scale = float(np.linalg.norm(np.atleast_1d(size)))
+    return float(np.linalg.norm(np.atleast_1d(error))) / (scale or 1.0)
+
+
+def _product_error(w: np.ndarray, forward: np.ndarray, back: np.ndarray, v: np.ndarray) -> float:
+    """|<w, J v> - <J' w, v>| / (|w| |J v| + |J' w| |v|)."""
+    scale = np.linalg.norm(w) * np.linalg.norm(forward) + np.linalg.norm(back) * np.linalg.norm(v)
+    return float(abs(w @ forward - back @ v) / (scale or 1.0))

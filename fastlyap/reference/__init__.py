@@ -1,0 +1,1 @@
+"""The plain path: every number from its formula, in NumPy, on dual numbers; blind to the compiled kernels."""

@@ -1,0 +1,48 @@
+"""Orbits alone: the state at every so many steps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlyap import status as codes
+from fastlyap.reference.dynamics import Dynamics
+from fastlyap.reference.step import step
+
+
+class Orbit(NamedTuple):
+    """state : (B, T, n), NaN from where a member failed; times : (T,); status, failed_step : (B,)."""
+
+    state: np.ndarray
+    times: np.ndarray
+    status: np.ndarray
+    failed_step: np.ndarray
+
+
+def orbit(
+    dynamics: Dynamics, x: np.ndarray, *, steps: int, transient: int = 0, every: int = 1, radius: float = 1e8
+) -> Orbit:
+    """States after every `every`-th of `steps` steps that follow `transient` steps; the start is not among them.
+
+    Escape (some |x_i| > radius) and NaN are looked for at the kept states and at the end of the transient.
+    `failed_step` counts from the very start.
+    """
+    Z, proposal = x[:, None], np.zeros_like(x[:, 0])
+    status, failed_step = np.zeros(len(x), dtype=np.int8), np.full(len(x), -1)
+    kept = np.full((len(x), steps // every, x.shape[1]), np.nan, dtype=x.dtype)
+    for number in range(1, transient + steps // every * every + 1):
+        made = step(dynamics, dynamics.t0 + (number - 1) * dynamics.dt, Z, proposal)
+        Z, proposal = made.Z, made.proposal
+        status = np.where((status == codes.OK) & made.failed, codes.FAILED, status).astype(np.int8)
+        place, between = divmod(number - transient, every)
+        if number < transient or between:
+            continue
+        invalid, outside = np.isnan(Z[:, 0]).any(axis=1), (np.abs(Z[:, 0]) > radius).any(axis=1)
+        found = np.select([invalid, outside], [codes.NOT_FINITE, codes.ESCAPED], codes.OK)
+        status = np.where(status == codes.OK, found, status).astype(np.int8)
+        failed_step = np.where((status != codes.OK) & (failed_step < 0), number, failed_step)
+        if place > 0:
+            kept[:, place - 1] = np.where((status == codes.OK)[:, None], Z[:, 0], np.nan)
+    times = dynamics.t0 + (transient + np.arange(1, kept.shape[1] + 1) * every) * dynamics.dt
+    return Orbit(kept, times, status, failed_step)

@@ -1,0 +1,72 @@
+"""What a dynamics call asks for, checked and broadcast: pure data between the verbs and the machines."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Integration:
+    """How a system is stepped: integrator, step, start time, tolerances, escape radius."""
+
+    integrator: str
+    dt: float
+    t0: float = 0.0
+    rtol: float = 1e-9
+    atol: float = 1e-12
+    escape_radius: float = 1e8
+    dtype: str = "float64"
+
+    @property
+    def eps(self) -> float:
+        """Unit roundoff of the working type."""
+        return float(np.finfo(self.dtype).eps)
+
+
+@dataclass(frozen=True)
+class Members:
+    """The batch: one row per member, whatever its shape was.
+
+    x : (B, n) initial states; p : (B, n_params) flat parameters; shape, dims : of the batch; parameters : as
+    given, with all batch axes (length 1 where they do not vary) in front of their own shape.
+    """
+
+    x: np.ndarray
+    p: np.ndarray
+    shape: tuple[int, ...]
+    dims: tuple[str, ...]
+    parameters: dict[str, np.ndarray] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class SpectrumRequest:
+    """Everything `fl.spectrum` was asked, after all checks. Counts in steps."""
+
+    system: Any
+    integration: Integration
+    members: Members
+    k: int
+    steps: int
+    transient: int
+    every: int | None
+    direction: str
+    stderr_below: float | None
+    seed: int
+    keep: bool | None
+    state: dict[str, np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class TrajectoryRequest:
+    """Everything `fl.trajectory` was asked. Counts in steps."""
+
+    system: Any
+    integration: Integration
+    members: Members
+    steps: int
+    transient: int
+    every: int
