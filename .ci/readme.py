@@ -25,7 +25,9 @@ def main(readme: str, folder: str) -> None:
             for line in body.splitlines():
                 if line and not re.match(r"pip install|git clone|cd |#|.*pytest|\.ci/", line):
                     print("$", line, flush=True)
-                    subprocess.run(line, shell=True, check=True)
+                    code = subprocess.run(line, shell=True).returncode
+                    if code not in (0, 3):  # 3: finished, with failed members
+                        sys.exit(f"exit code {code}")
 
 
 if __name__ == "__main__":

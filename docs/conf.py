@@ -1,5 +1,6 @@
 """Sphinx: `sphinx-build -W docs docs/_build`; the gallery's examples run on the way."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "gallery", "auto_gallery/*.ipynb"]
 root_doc = "index"
+default_role = "code"
 
 autodoc_typehints = "none"
 autosummary_generate = True
@@ -45,3 +47,13 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 html_show_sourcelink = False
+
+
+def plain_bars(app, what, name, obj, options, lines):
+    """Docstrings write |x| for a size; to reStructuredText that would be a substitution."""
+    lines[:] = [re.sub(r"(`[^`]*`)|\|", lambda found: found[1] or "\\|", line) for line in lines]
+
+
+def setup(app):
+    """Hooks of these pages."""
+    app.connect("autodoc-process-docstring", plain_bars, priority=400)

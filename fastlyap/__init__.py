@@ -10,7 +10,7 @@ from fastlyap._version import __version__
 
 _ROOMS = {
     "InputError": "errors", "Interrupted": "errors", "MemberError": "errors", "Status": "status",
-    "System": "system", "flow": "system", "iterated_map": "system", "check": "check",
+    "System": "system", "flow": "system", "iterated_map": "system", "check": "checking",
     "spectrum": "lyapunov", "maximal": "lyapunov", "trajectory": "lyapunov", "plan": "lyapunov",
     "kaplan_yorke": "statistics", "Spectrum": "result", "Trajectory": "result", "save": "storage", "load": "storage",
     "grid": "sweep.grid",

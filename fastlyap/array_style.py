@@ -52,8 +52,8 @@ def _recorded(kernels: Kernels, names: tuple[str, ...], values: Mapping) -> Reco
         if kernels.tangent is not None:
             return None
         raise InputError(
-            f"`tangent` is missing: the rule cannot be recorded, so nothing can be derived from it. {error} "
-            "Give tangent(t, x, v, p, out), or write the rule with fl.math functions."
+            f"`tangent` is missing: the rule cannot be recorded, so nothing can be derived from it. {error} Give "
+            "tangent(t, x, v, p, out), or write the rule with fl.math functions."
         ) from None
 
 
@@ -75,6 +75,6 @@ def _preflight(kernels: Kernels, recording: Recording | None, x: np.ndarray, val
     for name, error in errors(products, derivative, x, p, rng).items():
         if error > TOLERANCE:
             raise InputError(
-                f"`{name}` disagrees with the rule: relative error {error:.1e} near x0, expected below {TOLERANCE:g}; "
-                "check its signs and indices, or leave it out where the rule can be recorded."
+                f"`{name}` disagrees with the rule: relative error {error:.1e} near x0, expected below "
+                f"{TOLERANCE:g}; check its signs and indices, or leave it out where the rule can be recorded."
             )

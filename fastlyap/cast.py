@@ -104,6 +104,8 @@ def integration(
     system: Any, *, dt, t0, integrator, rtol, atol, escape_radius, dtype, backward: bool = False
 ) -> Integration:
     """How to step `system`, from a call's arguments and the system's own defaults."""
+    if getattr(system, "noise_recording", None) is not None:
+        raise InputError(f"`system` {system.name} has noise, which cannot be run yet; define it without `noise=`.")
     allowed = INTEGRATORS[system.kind]
     chosen = integrator or system.integrator or allowed[0]
     if chosen in LATER:

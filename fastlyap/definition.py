@@ -105,8 +105,8 @@ def initial_state(x0: Any, names: tuple[str, ...]) -> np.ndarray | None:
     array = cast.real_array("x0", x0)
     if array.shape != (len(names),):
         raise InputError(
-            f"`x0` must have shape ({len(names)},), one number per state, got {array.shape}; "
-            "batches of initial states go into the call, fl.spectrum(system, x0=...)."
+            f"`x0` must have shape ({len(names)},), one number per state, got {array.shape}; batches of initial "
+            "states go into the call, fl.spectrum(system, x0=...)."
         )
     array.flags.writeable = False
     return array

@@ -86,15 +86,11 @@ def cuda() -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from numba import cuda
+            from fastlyap.backend import cuda
 
-            if cuda.is_available():
-                return str(cuda.get_current_device().name.decode())
-            problem = cuda.cuda_error()
-    except Exception as failure:  # a broken driver may raise anything; the doctor goes on
-        problem = failure
-    reason = " ".join(str(problem or "no driver or no card found").split())
-    return f'not available: {reason[:120]}. With a card: pip install "fastlyap[cuda12]"'
+            return cuda.describe()
+    except Exception as failure:  # a broken installation may raise anything; the doctor goes on
+        return f"not available: {' '.join(str(failure).split())[:120]}"
 
 
 def _version(name: str) -> str:

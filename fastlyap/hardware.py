@@ -24,10 +24,10 @@ def simd_name() -> str:
 
 
 def interpreted() -> bool:
-    """Whether Numba's compiler is switched off (NUMBA_DISABLE_JIT=1)."""
+    """Whether kernels run as plain Python: NUMBA_DISABLE_JIT=1, or the CUDA simulator."""
     from numba.core import config
 
-    return bool(config.DISABLE_JIT)
+    return bool(config.DISABLE_JIT or config.ENABLE_CUDASIM)
 
 
 def lanes(dtype: str) -> int:

@@ -2,7 +2,8 @@
 
 The ratio max r_jj / min r_jj of an interval is the frame's conditioning, and the rounding error of the trailing
 vectors grows with it. The interval is doubled while the square of the conditioning met stays below the bound,
-so a member's interval never depends on the other members.
+so a member's interval never depends on the other members. Nor may a vector grow or shrink so much within an
+interval that the square of its length leaves the range of the working type.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastlyap.kernel import layout
+from fastlyap.rows import read_growth
 from fastlyap.run import Ensemble
 
 LONGEST = 16  # longer ones gain nothing (the frame is then a small part of the work)
@@ -31,6 +33,13 @@ def choose_intervals(members: Ensemble, t0: float) -> None:
         members.forget(trying)
         members.grow(trying, TRIALS * int(members.every[trying[0]]), t0)
         met = members.A[trying, layout.CONDITIONING]
-        trying = trying[(met * met <= bound) & members.alive()[trying]]
+        trying = trying[(met * met <= bound) & _measurable(members, trying) & members.alive()[trying]]
         members.every[trying] *= 2
     members.forget(np.arange(len(members)))
+
+
+def _measurable(members: Ensemble, index: np.ndarray) -> np.ndarray:
+    """Whether vectors keep a length that can be squared over twice the interval, with room for four times the mean."""
+    total = read_growth(members.A[index], members.k, members.step[index], members.every[index]).total
+    largest = np.abs(np.where(np.isfinite(total), total, 0.0)).max(axis=1) / TRIALS
+    return 8.0 * largest <= 0.5 * np.log(np.finfo(members.how.dtype).max)

@@ -88,6 +88,25 @@ def backend(name: Any) -> str:
     return "cpu" if name == "auto" else name
 
 
+def check_cuda(system: Any) -> None:
+    """Refuse what the CUDA backend cannot do, on this machine or at all."""
+    try:
+        from fastlyap.backend import cuda
+
+        problem = cuda.problem()
+    except ImportError as failure:
+        problem = f"numba-cuda does not load ({failure})"
+    if problem:
+        raise InputError(
+            f'`backend` "cuda" cannot run here: {problem}. With a card, install by pip install "fastlyap[cuda12]"; '
+            'else use "cpu".'
+        )
+    if system.recording is None:
+        raise InputError('`backend` "cuda" needs a rule that is recorded, not kernels; use "cpu".')
+    if system.dim > LARGEST_TUPLE:
+        raise InputError(f'`backend` "cuda" takes up to {LARGEST_TUPLE} states, got {system.dim}; use "cpu".')
+
+
 def thread_count(threads: Any) -> int:
     """Threads to use."""
     if threads is None:
@@ -102,6 +121,8 @@ def make_plan(
 ) -> Plan:
     """Choose the program from system, k, dtype and total size; never from a chunk."""
     chosen = backend(name)
+    if chosen == "cuda":
+        check_cuda(system)
     n = system.dim
     rows = layout.state_rows(n, k) + layout.accumulator_rows(k) + len(system.parameters) + 1
     width = hardware.lanes(how.dtype) if chosen == "cpu" and n_members >= FEW else 1
@@ -109,7 +130,8 @@ def make_plan(
     chunk = min(chunk, -(-max(n_members, 1) // width) * width)
     family = _family(chosen, n, width)
     flops = _flops(system, how, k)
-    rate = 4e9 * min(width, 8) / max(flops, 1.0) if chosen != "reference" else 2e3
+    power = 1e12 if chosen == "cuda" else 4e9 * min(width, 8)  # operations per second; a card's is a guess
+    rate = power / max(flops, 1.0) if chosen != "reference" else 2e3
     used = min(thread_count(threads), max(1, -(-n_members // width))) if chosen == "cpu" else 1
     return Plan(
         verb, system.name, chosen, _program(chosen, how, width, family), family, width, n_members, chunk,

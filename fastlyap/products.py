@@ -6,7 +6,7 @@ rule itself differentiated by complex steps or central differences: <w, J v> = <
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,12 +36,45 @@ class Products(NamedTuple):
     divergence: Callable | None  # (x, p) -> float
 
 
+def values(system: Any, x: np.ndarray, t: Any) -> np.ndarray:
+    """f(t, x) of a system at its default parameters, x (..., n) -> (..., n)."""
+    p = system.flat_parameters
+    if system.recording is not None:
+        return _at(system.recording.outputs, x, p, t)
+    rule = kernel_products(system.kernels, x.shape[-1], len(p), t).rule
+    return np.apply_along_axis(lambda row: rule(row, p), -1, x)
+
+
+def jacobian(system: Any, x: np.ndarray, t: Any) -> np.ndarray:
+    """J[..., i, j] = d f_i / d x_j of a system at its default parameters, x (..., n) -> (..., n, n)."""
+    n, p = x.shape[-1], system.flat_parameters
+    if system.recording is None:
+        tangent = kernel_products(system.kernels, n, len(p), t).tangent
+        columns = [[tangent(row, p, e) for e in np.eye(n)] for row in x.reshape(-1, n)]
+        return np.swapaxes(np.reshape(columns, (*x.shape, n)), -1, -2)
+    rows = jacobian_rows(system.recording.outputs)
+    entries = [(i, j, node) for i, row in enumerate(rows) for j, node in row.items()]
+    found = _at([node for _, _, node in entries], x, p, t)
+    result = np.zeros((*found.shape[:-1], n, n))
+    for place, (i, j, _) in enumerate(entries):
+        result[..., i, j] = found[..., place]
+    return result
+
+
+def _at(outputs: Sequence[Node], x: np.ndarray, p: np.ndarray, t: Any) -> np.ndarray:
+    """`evaluate` with the components on the last axis."""
+    flat = p.reshape(-1, *(1,) * (x.ndim - 1))
+    return np.moveaxis(evaluate(outputs, np.moveaxis(x, -1, 0), flat, t), 0, -1)
+
+
 def recorded_products(recording: Recording, t: float = 0.0) -> Products:
     """The products of a recording at time t."""
     outputs = recording.outputs
 
     def pulled(wrt: str) -> Callable:
-        return lambda x, p, w: _dense(gradient(outputs, [constant(v) for v in w], wrt), x, p, t, len(x if wrt == "x" else p))
+        return lambda x, p, w: _dense(
+            gradient(outputs, [constant(v) for v in w], wrt), x, p, t, len(x if wrt == "x" else p)
+        )
 
     return Products(
         lambda x, p: evaluate(outputs, x, p, t),
@@ -114,7 +147,8 @@ def guarded(function: Callable, arguments: tuple, size: int, added: bool = False
 def analytic(recording: Recording) -> bool:
     """Whether the rule can be evaluated at complex states."""
     return all(
-        node.op in _ANALYTIC and (node.op != "pow" or node.args[1].op == "const") for node in topological(recording.outputs)
+        node.op in _ANALYTIC and (node.op != "pow" or node.args[1].op == "const")
+        for node in topological(recording.outputs)
     )
 
 

@@ -156,7 +156,8 @@ class Spectrum(Result):
         """How the exponents settled: means over the run so far, at up to `n_points` even moments."""
         if self.state is None or "cells" not in self.state:
             raise InputError("`history` needs the cells of the run, which were not kept; run with history=True.")
-        cells, n_cells = self.state["cells"], np.asarray(self.state["n_cells"])
+        cells = np.log(2.0) * self.state["cells"]  # kept as logarithms to base 2
+        n_cells = np.asarray(self.state["n_cells"])
         cell_time = np.asarray(self.state["cell_steps"]) * self._dt
         means = statistics.running_mean(cells, cell_time) * np.asarray(self.unit.scale)[..., None, None]
         numbers = np.arange(1, cells.shape[-2] + 1)

@@ -1,5 +1,6 @@
 """The rows of members on the host: how they begin, and how growth is read from them."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,11 @@ def reset(A: np.ndarray, k: int) -> None:
     A[:, layout.GROWTH : layout.GROWTH + k] = 1.0
 
 
+def nats(doublings: np.ndarray) -> np.ndarray:
+    """Log growth from logarithms to base 2, the unit of the cells."""
+    return math.log(2.0) * doublings
+
+
 class Growth(NamedTuple):
     """Log growth of members since the start of the averaging."""
 
@@ -48,7 +54,7 @@ def read_growth(A: np.ndarray, k: int, step: np.ndarray, every: np.ndarray) -> G
     cells = A[:, first:].reshape(len(A), layout.N_CELLS, k)
     cells = np.where((np.arange(layout.N_CELLS) < n_cells[:, None])[..., None], cells, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        open_cell = np.log(A[:, layout.GROWTH : layout.GROWTH + k]) + np.log(2.0) * A[:, layout.GROWTH + k : first]
-        log_det = np.log(A[:, layout.VOLUME_MANTISSA]) + np.log(2.0) * A[:, layout.VOLUME_EXPONENT]
-        total = cells.sum(axis=1) + open_cell
-    return Growth(total, cells, length, n_cells, log_det, A[:, layout.DIVERGENCE])
+        open_cell = np.log2(A[:, layout.GROWTH : layout.GROWTH + k]) + A[:, layout.GROWTH + k : first]
+        log_det = nats(np.log2(A[:, layout.VOLUME_MANTISSA]) + A[:, layout.VOLUME_EXPONENT])
+        total = nats(cells.sum(axis=1) + open_cell)
+    return Growth(total, nats(cells), length, n_cells, log_det, A[:, layout.DIVERGENCE])

@@ -70,7 +70,7 @@ def linear_flow() -> Finding:
         return -x.x - 3.0 * x.y, 3.0 * x.x - x.y, -5.0 * x.z
 
     found = spectrum(damped, steps=10_000, transient=1_000)
-    return _near(found.exponents, np.array([-1.0, -1.0, -5.0]), 1e-3)
+    return _near(found.exponents, np.array([-1.0, -1.0, -5.0]), 1e-5)
 
 
 def lorenz_sum_rule() -> Finding:

@@ -41,15 +41,15 @@ class Status(enum.IntEnum):
 _ADVICE = {
     Status.OK: "Nothing to remark.",
     Status.NOT_CONVERGED: "The wanted standard error was not reached; give more `steps` (`resume=` goes on from here).",
-    Status.DEGENERATE: "Directions could not be told apart or rank was lost; reorthonormalise more often with a "
-    "smaller `every`, or ask for fewer exponents with `k`.",
+    Status.DEGENERATE: "Directions could not be told apart or rank was lost; reorthonormalise more often "
+    "with a smaller `every`, or ask for fewer exponents with `k`.",
     Status.UNTRUSTED: "The numbers are there but a check on them failed; read `stats`, and try a longer run, "
     "more `members` or another method.",
     Status.NOT_FINITE: "The state or a tangent became NaN or infinite; try a smaller `dt`, another `x0`, "
     "or look for a division by zero in the rule.",
-    Status.ESCAPED: "The orbit left the ball of `escape_radius`; try another `x0`, a smaller `dt`, other parameters "
-    "or a larger `escape_radius`.",
-    Status.FAILED: "The computation of this member stopped: the adaptive step became too small, or its worker died; "
-    "loosen `rtol` and `atol`, use a fixed step, or run it again.",
+    Status.ESCAPED: "The orbit left the ball of `escape_radius`; try another `x0`, a smaller `dt`, other "
+    "parameters or a larger `escape_radius`.",
+    Status.FAILED: "The computation of this member stopped: the adaptive step became too small, or its "
+    "worker died; loosen `rtol` and `atol`, use a fixed step, or run it again.",
     Status.PENDING: "Not computed yet; run or resume the sweep.",
 }

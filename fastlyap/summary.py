@@ -110,9 +110,10 @@ def _run(result: Any) -> str:
     if "steps" in told:
         step = f" of dt = {told['dt']:g}" if told.get("dt") and result.system.kind != "map" else ""
         parts.append(f"{_grouped(told['steps'])} steps{step} after {_grouped(told.get('transient', 0))}")
-    parts += [str(told[name]) for name in ("integrator", "dtype", "backend") if told.get(name)]
-    if told.get("every"):
-        parts.append(f"reorthonormalised every {told['every']}")
+    parts += [str(told[name]) for name in ("integrator", "dtype", "backend") if told.get(name) not in (None, "map")]
+    if "k" in told:
+        every = told.get("every")
+        parts.append("every auto" if every == "auto" else f"every {every} steps")
     return ", ".join(parts)
 
 

@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import array_style, definition
+from fastlyap import array_style, definition, products
 from fastlyap.definition import Kernels, Known
 from fastlyap.errors import InputError
-from fastlyap.products import kernel_products
-from fastlyap.trace.derivatives import jacobian_rows
-from fastlyap.trace.evaluate import evaluate
+from fastlyap.trace.latex import to_latex
 from fastlyap.trace.recorder import Recording, record
 from fastlyap.trace.unjit import plain
 
@@ -74,8 +72,8 @@ class System:
             codes = [getattr(plain(f), "__code__", None) for f in vars(self.kernels).values()]
             functions = [(c.co_qualname, c.co_code) for c in codes if c is not None]
         recordings = [r and r.digest for r in (self.recording, self.noise_recording)]
-        plain = (self.kind, self.name, self.state_names, self.dt, self.integrator, recordings, functions)
-        h = blake2b(repr(plain).encode(), digest_size=16)
+        words = (self.kind, self.name, self.state_names, self.dt, self.integrator, recordings, functions)
+        h = blake2b(repr(words).encode(), digest_size=16)
         for name, value in (*self.parameters.items(), ("x0", self.x0), ("directions", self.noise_directions)):
             array = np.asarray(np.nan if value is None else value, dtype=np.float64)
             h.update(f"{name}{array.shape}".encode() + array.tobytes())
@@ -93,8 +91,8 @@ class System:
             changed[name] = definition.frozen(name, value)
             if np.shape(changed[name]) != shape:
                 raise InputError(
-                    f"`{name}` must have shape {shape}, got {np.shape(changed[name])}; "
-                    f"batches go into the call: parameters={{{name!r}: ...}}."
+                    f"`{name}` must have shape {shape}, got {np.shape(changed[name])}; batches go into the call: "
+                    f"parameters={{{name!r}: ...}}."
                 )
         same = all(np.array_equal(changed[name], old) for name, old in self.parameters.items())
         return replace(self, parameters=definition.parameters(changed), known=self.known if same else None)
@@ -105,26 +103,11 @@ class System:
 
     def rule(self, x: Any, t: Any = 0.0) -> np.ndarray:
         """f(t, x) at the default parameters: x (..., n) -> (..., n); t broadcasts against x's leading axes."""
-        x = self._states(x)
-        if self.recording is None:
-            one = kernel_products(self.kernels, self.dim, len(self.flat_parameters), t).rule
-            return np.apply_along_axis(lambda row: one(row, self.flat_parameters), -1, x)
-        return self._evaluate(self.recording.outputs, x, t)
+        return products.values(self, self._states(x), t)
 
     def jacobian(self, x: Any, t: Any = 0.0) -> np.ndarray:
         """J[..., i, j] = d f_i / d x_j at the default parameters: x (..., n) -> (..., n, n)."""
-        x = self._states(x)
-        if self.recording is None:
-            one = kernel_products(self.kernels, self.dim, len(self.flat_parameters), t).tangent
-            columns = [[one(row, self.flat_parameters, e) for e in np.eye(self.dim)] for row in x.reshape(-1, self.dim)]
-            return np.swapaxes(np.reshape(columns, (*x.shape, self.dim)), -1, -2)
-        rows = jacobian_rows(self.recording.outputs)
-        entries = [(i, j, node) for i, row in enumerate(rows) for j, node in row.items()]
-        values = self._evaluate([node for _, _, node in entries], x, t)
-        result = np.zeros((*values.shape[:-1], self.dim, self.dim))
-        for place, (i, j, _) in enumerate(entries):
-            result[..., i, j] = values[..., place]
-        return result
+        return products.jacobian(self, self._states(x), t)
 
     def _states(self, x: Any) -> np.ndarray:
         x = np.asarray(x, dtype=np.float64)
@@ -132,16 +115,10 @@ class System:
             raise InputError(f"`x` must have shape (..., {self.dim}) for {self.name}, got {x.shape}.")
         return x
 
-    def _evaluate(self, outputs: Any, x: np.ndarray, t: Any) -> np.ndarray:
-        p = self.flat_parameters.reshape(-1, *(1,) * (x.ndim - 1))
-        return np.moveaxis(evaluate(outputs, np.moveaxis(x, -1, 0), p, t), 0, -1)
-
     def to_latex(self) -> str:
         """The equations in LaTeX, one line per state."""
         if self.recording is None:
             raise InputError(f"`to_latex` needs a recorded rule; {self.name} consists of compiled functions.")
-        from fastlyap.trace.latex import to_latex
-
         return to_latex(self.recording, self.state_names, tuple(self.parameters), kind=self.kind)
 
     def __eq__(self, other: object) -> bool:
@@ -218,7 +195,9 @@ def _argument_names(f: Callable, count: int) -> list[str]:
     """Names of f's arguments after t and y, as far as the signature tells."""
     try:
         known = [
-            a.name for a in inspect.signature(f).parameters.values() if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)
+            a.name
+            for a in inspect.signature(f).parameters.values()
+            if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)
         ][2:]
     except (TypeError, ValueError):
         known = []

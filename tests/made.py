@@ -23,7 +23,7 @@ def spectrum(shape=(), *, system=FLOW, failed=(), **fields):
         name: np.linspace(1.0, 2.0, m).reshape([-1 if i == axis else 1 for i in range(len(shape))])
         for axis, (name, m) in enumerate(zip(dims, shape, strict=True))
     }
-    settings = {"steps": 6400, "transient": 100, "integrator": "rk4", "dtype": "float64", "every": 10}
+    settings = {"steps": 6400, "transient": 100, "integrator": "rk4", "dtype": "float64", "every": 10, "k": k}
     settings["dt"] = 0.01 if system.kind == "flow" else None
     made = dict(
         exponents=exponents,
@@ -44,11 +44,11 @@ def spectrum(shape=(), *, system=FLOW, failed=(), **fields):
 
 
 def state(shape, k, exponents, n_cells=64, cell_steps=100, dt=0.01, seed=0):
-    """Cells of log growth that average to `exponents`, as a run would keep them."""
+    """Cells of log2 growth that average to `exponents`, as a run would keep them."""
     noise = np.random.default_rng(seed).standard_normal((*shape, 64, k)) * 0.2
     noise -= noise.mean(axis=-2, keepdims=True)
     return {
-        "cells": (np.asarray(exponents)[..., None, :] + noise) * cell_steps * dt,
+        "cells": (np.asarray(exponents)[..., None, :] + noise) * cell_steps * dt / np.log(2.0),
         "cell_steps": np.full(shape, cell_steps, dtype=np.int64),
         "n_cells": np.full(shape, n_cells, dtype=np.int64),
     }

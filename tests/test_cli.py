@@ -1,8 +1,12 @@
 """The command line: words become arguments, results become files, and every ending has its exit code."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import made
 import numpy as np
@@ -151,7 +155,7 @@ class TestSweep:
         ]
         assert cli.main([*words, "--members", "2", "--out", str(out)]) == 0
         assert engine.parameters.dims == ("rho", "sigma") and engine.parameters["beta"] == 2.0
-        assert engine.options == {"members": 2}
+        assert engine.options == {"members": 2, "history": False}
         assert storage.load(out).exponents.shape == (4, 3, 3)
         text = capsys.readouterr().out
         assert 6 <= len(text.splitlines()) <= 12
@@ -224,6 +228,20 @@ class TestOthers:
     @pytest.mark.parametrize(("words", "code"), [(["--help"], 0), (["--version"], 0), ([], 2), (["fly"], 2)])
     def test_the_parser(self, words, code):
         assert cli.main(words) == code
+
+
+@pytest.mark.compiled
+def test_ctrl_c_for_real(tmp_path, capsys):
+    words = ["sweep", "henon", "--vary", "a=1:1.2:16", "--out", str(tmp_path / "a.npz")]
+    assert cli.main([*words, "--steps", "100"]) == 0  # so that the code is ready when the clock starts
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.perf_counter()
+    assert cli.main([*words, "--steps", "10000000000"]) == 130
+    assert time.perf_counter() - start < 10
+    assert "interrupted" in capsys.readouterr().err
+    found = storage.load(tmp_path / "a.npz")
+    assert np.isfinite(found.exponents).any() and found.n_steps.max() < 10**10
 
 
 def test_module_and_exit_code():

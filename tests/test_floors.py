@@ -18,7 +18,7 @@ FLOORS = {
     "border": "cast labels progress storage summary units",
     "arithmetic": "kernel reference",
     "nouns": "method result trace",
-    "system": "array_style check definition products system",
+    "system": "array_style checking definition products system",
     "models": "networks systems",
     "machines": "assembly average backend backward intervals machines planning rows run",
     "verbs": "gradients lyapunov",

@@ -40,7 +40,7 @@ def test_the_band_is_two_standard_errors():
 def test_a_map_diverges_around_zero_and_marks_failures():
     ax = drawn(plot.sweep(made.spectrum((20, 10), failed=[(0, 0), (0, 1), (1, 0), (1, 1)])))
     norm = ax.collections[0].norm
-    assert norm.vmin == -norm.vmax
+    assert norm.vmin < 0 == norm.vcenter < norm.vmax
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("rho", "sigma")
     assert ax.figure.axes[1].get_ylabel() == "largest Lyapunov exponent (nats per unit time)"
     assert ax.get_legend() is not None

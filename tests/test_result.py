@@ -9,6 +9,7 @@ import made
 import numpy as np
 import pytest
 
+import fastlyap as fl
 from fastlyap import storage
 from fastlyap.errors import InputError, MemberError
 from fastlyap.result import raise_failures
@@ -253,3 +254,38 @@ class TestFiles:
         (tmp_path / "a.npz").write_bytes(data.getvalue())
         with pytest.raises(InputError, match="foreign"):
             storage.load(tmp_path / "a.npz")
+
+
+class TestRealRuns:
+    """The same on what the engine returns."""
+
+    points = fl.grid(x0={"x": [0.0, 0.1]}, a=[1.0, 1.2, 1.4], b=0.3)
+
+    def test_a_run_labels_its_axes(self):
+        pytest.importorskip("xarray")
+        found = fl.spectrum(fl.systems.henon(), parameters=self.points, steps=256, transient=64)
+        assert found.dims == ("x", "a") and found.status.shape == (2, 3)
+        table = found.to_xarray()
+        np.testing.assert_allclose(table.x, [0.0, 0.1])
+        np.testing.assert_allclose(table.a, [1.0, 1.2, 1.4])
+        assert float(table.b) == 0.3
+
+    def test_its_history_ends_where_it_ends(self):
+        found = fl.spectrum(fl.systems.henon(), steps=256, transient=64, every=1)
+        times, running = found.history()
+        assert times[-1] == 256
+        np.testing.assert_allclose(running[-1], found.exponents, rtol=1e-12)
+
+    def test_a_loaded_run_goes_on_bit_for_bit(self, tmp_path):
+        henon = fl.systems.henon()
+        first = fl.spectrum(henon, parameters=self.points, steps=128, transient=64, history=True)
+        fl.save(first, tmp_path / "a.npz")
+        more = fl.spectrum(henon, resume=fl.load(tmp_path / "a.npz"), steps=128)
+        whole = fl.spectrum(henon, parameters=self.points, steps=256, transient=64)
+        np.testing.assert_array_equal(more.exponents, whole.exponents)
+
+    def test_orbits(self, tmp_path):
+        found = fl.trajectory(fl.systems.henon(), parameters={"a": [1.0, 1.4]}, steps=20)
+        fl.save(found, tmp_path / "a.npz")
+        np.testing.assert_array_equal(fl.load(tmp_path / "a.npz").state, found.state)
+        assert found.dims == ("a",) and "20 times from 1 to 20" in repr(found)

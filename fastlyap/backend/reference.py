@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,37 @@ from fastlyap.reference.dynamics import Dynamics
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, Trajectory
 from fastlyap.statistics import block_stderr
+from fastlyap.trace.evaluate import replay
 
 
 def dynamics(request: Any) -> Dynamics:
-    """The request's rule as it was written, with its members' parameters."""
+    """The request's rule as it was written (its recording, where the function is gone), with its parameters."""
     system, how = request.system, request.integration
-    if system.function is None:
-        raise InputError(
-            '`backend` "reference" runs the rule as it was written; an unpickled system has only its recording.'
-        )
+    rule = system.function or _replayed(system)
     names = tuple(system.parameters)
     shapes = tuple(np.shape(value) for value in system.parameters.values())
     return Dynamics(
-        system.function, request.members.p.astype(how.dtype), names, shapes, tuple(system.state_names), how.integrator,
+        rule, request.members.p.astype(how.dtype), names, shapes, tuple(system.state_names), how.integrator,
         how.dt, how.t0, how.rtol, how.atol,
     )  # fmt: skip
+
+
+def _replayed(system: Any) -> Callable:
+    """The recording as a function of t, x, p."""
+    if system.recording is None:
+        raise InputError('`backend` "reference" cannot run a system of kernels that were not recorded; use "cpu".')
+    outputs, names = system.recording.outputs, tuple(system.parameters)
+
+    def rule(t: Any, x: Any, p: Any) -> list:
+        flat = [item for name in names for item in _items(getattr(p, name))]
+        return replay(outputs, list(x), flat, t)
+
+    return rule
+
+
+def _items(value: Any) -> list:
+    """A parameter as the list of its numbers."""
+    return list(value.ravel()) if isinstance(value, np.ndarray) else [value]
 
 
 def spectrum(request: SpectrumRequest, plan: Plan) -> Spectrum:

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     )
     sweep.add_argument("--out", required=True, metavar="X.npz", help="where the result goes")
     sweep.add_argument("--plot", metavar="X.png", help="draw it too; the suffix names the format")
+    sweep.add_argument("--keep-state", action="store_true", help="keep what more steps need; large files")
     sweep.add_argument("--members", type=int, metavar="N", help="nearby starts per point")
 
     info = add("info", help="what a file of results holds")

@@ -43,11 +43,11 @@ def sweep(given: argparse.Namespace) -> int:
     _check_files(given)
     start = time.perf_counter()
     try:
-        result = lyapunov.spectrum(system, None, points, **arguments.options(given))
+        options = {"history": given.keep_state, **arguments.options(given)}
+        result = lyapunov.spectrum(system, None, points, **options)
         code = _exit_code(result)
     except Interrupted as stop:
         result, code = stop.partial, INTERRUPTED
-        print(f"fastlyap: interrupted; {given.out} holds the result so far", file=sys.stderr)
     seconds = time.perf_counter() - start
     files = [given.out]
     storage.save(result, given.out)
@@ -55,6 +55,8 @@ def sweep(given: argparse.Namespace) -> int:
         plot.sweep(result).figure.savefig(given.plot, dpi=150)
         files.append(given.plot)
     print(_report(result, seconds, files))
+    if code == INTERRUPTED:
+        print(f"fastlyap: interrupted; {given.out} holds the result so far", file=sys.stderr)
     return code
 
 
@@ -120,8 +122,8 @@ def _exit_code(result: Any) -> int:
 
 def _report(result: Any, seconds: float, files: Any) -> str:
     """What a sweep found, how long it took and where the files are."""
-    steps = result.settings.get("steps", 0) + result.settings.get("transient", 0)
-    work = result.status.size * steps
+    begun = result.n_steps > 0
+    work = int(result.n_steps.sum()) + int(begun.sum()) * result.settings.get("transient", 0)
     return "\n".join([
         repr(result),
         f"  {seconds:.1f} s, {work / max(seconds, 1e-9):.3g} member-steps/s, compilation included",

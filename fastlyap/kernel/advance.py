@@ -78,4 +78,4 @@ def rk4(model, t, dt, S, A, P, W, k, full, rtol, atol):
         r, w = model.stage(W, 0, P, v, v, v, sixth, half, R, Y, K)
         r, w = model.stage(W, m, P, w, v, r, third, half, R, Z, K)
         r, w = model.stage(W, 2 * m, P, w, v, r, third, h, R, Y, K)
-        model.put(S, o, model.axpy(sixth, model.tangent(W, 3 * m, P, w, K), r, R))
+        model.put(S, o, model.add(W, 3 * m, P, w, r, sixth, slot(S, o, n), K))

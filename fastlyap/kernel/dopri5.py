@@ -83,7 +83,7 @@ def _state_stages(model, t, h, x, P, W, slots):
     y = _sixth(model, h, x, k1, k2, k3, k4, k5, Y)
     k6 = model.linearise(t + h, y, P, W, 5 * m, slot(W, slots + 6 * n, n))
     new = _new(model, h, x, k1, k3, k4, k5, k6, slot(W, slots + 7 * n, n))
-    k7 = model.rule(t + h, new, P, Y)
+    k7 = model.rule(t + h, new, P, W, 6 * m, Y)
     zero = model.zero(x, slot(W, slots + 8 * n, n))
     error = _error(model, h, zero, k1, k3, k4, k5, k6, k7, slot(W, slots + 8 * n, n))
     return new, error

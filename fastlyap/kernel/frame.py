@@ -8,7 +8,7 @@ vector orthogonal to the others, so that the rest of the spectrum goes on.
 import math
 
 from fastlyap.kernel._compile import kernel, kernel_call
-from fastlyap.kernel.lanes import any_lane, both, like, negate, select, slot
+from fastlyap.kernel.lanes import any_lane, both, is_finite, like, negate, select, slot
 
 LOST = 8.0  # a remainder below LOST * eps * (norm before) is rounding noise
 
@@ -26,7 +26,9 @@ def reorthonormalise(model, S, k, R, eps):
         v = model.get(S, o)
         square = model.dot(v, v)
         noise = like(square, LOST) * like(square, eps)
-        lost = both(square <= noise * noise * R[j], square == square)
+        finite = is_finite(R[j])
+        square = select(finite, square, R[j])  # too long to be measured: its r must not look like a number
+        lost = both(square <= noise * noise * R[j], finite)
         if any_lane(lost):
             model.replace(model.n, S, j, lost)
             square = select(lost, like(square, 1.0), square)

@@ -3,7 +3,7 @@
 Rows `S` (working type): the state at 0 .. n-1, the step proposal of the adaptive integrator at n, then the
 frame, vector j at n + 1 + j*n.
 Rows `A` (float64 accumulators): the names below, then k mantissas and k exponents of the growth since the last
-fold, then N_CELLS * k cells of log growth.
+fold, then N_CELLS * k cells of log2 growth.
 """
 
 STATUS = 0  # a code of fastlyap.status

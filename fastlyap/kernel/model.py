@@ -28,10 +28,11 @@ class Model(NamedTuple):
         Callable  # (S, q, v, count): take the part along the unit vector at q out of `count` vectors at v
     )
     volume: Callable  # (n, S, V) -> |det| of the n frame vectors, V scratch
-    rule: Callable  # (t, x, P, out) -> f
+    rule: Callable  # (t, x, P, J, o, out) -> f; the m rows at J[o:] are scratch
     linearise: Callable  # (t, x, P, J, o, out) -> f, leaving m Jacobian entries at J[o:]
     tangent: Callable  # (J, o, P, v, out) -> J v
     adjoint: Callable  # (J, o, P, w, out) -> J' w
     divergence: Callable  # (J, o, P) -> trace of J
     stage: Callable  # (J, o, P, w, v, r, weight, ahead, R, Y, K) -> r + weight J w, v + ahead J w
+    add: Callable  # (J, o, P, w, r, weight, R, K) -> r + weight J w
     replace: Callable = frame.replace  # (n, S, j, lost): a new direction for the j-th vector where `lost`

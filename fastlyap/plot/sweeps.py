@@ -123,8 +123,12 @@ def _colours(shown: Quantity, values: Any) -> dict[str, Any]:
         return {"cmap": _on_grey("viridis").resampled(top + 1), "vmin": -0.5, "vmax": top + 0.5}
     if not shown.signed:
         return {"cmap": _on_grey("viridis")}
-    half = float(np.quantile(np.abs(known), 0.99)) if known.size else 1.0
-    return {"cmap": _on_grey("RdBu_r"), "norm": colors.CenteredNorm(halfrange=half or 1.0)}
+    # each side has its own scale, or strong contraction would bleach all of chaos
+    above, below = (
+        float(np.quantile(side, 0.99)) if side.size else 0.0 for side in (known[known > 0], -known[known < 0])
+    )
+    above, below = above or below or 1.0, below or above or 1.0
+    return {"cmap": _on_grey("RdBu_r"), "norm": colors.TwoSlopeNorm(0.0, -below, above)}
 
 
 def _status_names() -> list[str]:

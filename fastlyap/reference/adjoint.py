@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from fastlyap import status as codes
-from fastlyap.reference.dynamics import Dynamics, stack, with_identity
+from fastlyap.reference.dynamics import Dynamics, with_identity
+from fastlyap.reference.fate import date, examine, mark
 from fastlyap.reference.growth import Growth, begin, close_cell, forget, settle, settled
 from fastlyap.reference.step import step
 
@@ -36,25 +37,19 @@ def growth(
 
 def _forward(dynamics: Dynamics, g: Growth, n_steps: int, every: int, radius: float) -> tuple[Growth, list]:
     """The orbit as a list of (state, proposal) before each step, and what its members came to."""
-    x, proposal, orbit = g.x, g.proposal, []
-    status, failed_step = g.status, g.failed_step
+    orbit = []
     for number in range(n_steps):
-        orbit.append((x, proposal))
-        made = step(dynamics, dynamics.t0 + number * dynamics.dt, stack(x, g.frame)[:, :1], proposal)
-        x, proposal = made.Z[:, 0], made.proposal
-        found = np.where(made.failed, codes.FAILED, codes.OK)
+        orbit.append((g.x, g.proposal))
+        made = step(dynamics, dynamics.t0 + number * dynamics.dt, g.x[:, None], g.proposal)
+        status, failed_step = mark(g.status, made.failed, codes.FAILED), g.failed_step
         if (number + 1) % every == 0 or number + 1 == n_steps:
-            outside, invalid = (np.abs(x) > radius).any(axis=1), np.isnan(x).any(axis=1)
-            found = np.select([invalid, outside, made.failed], [codes.NOT_FINITE, codes.ESCAPED, codes.FAILED], codes.OK)
-        fresh = (status == codes.OK) & (found != codes.OK)
-        status = np.where(fresh, found, status).astype(np.int8)
-        failed_step = np.where(fresh, number + 1, failed_step)
-    return replace(g, x=x, proposal=proposal, status=status, failed_step=failed_step), orbit
+            status = examine(status, made.Z[:, 0], radius)
+            failed_step = date(failed_step, status, number + 1)
+        g = replace(g, x=made.Z[:, 0], proposal=made.proposal, status=status, failed_step=failed_step)
+    return g, orbit
 
 
-def _back(
-    dynamics: Dynamics, g: Growth, orbit: list, first: int, n_steps: int, every: int, radius: float
-) -> Growth:
+def _back(dynamics: Dynamics, g: Growth, orbit: list, first: int, n_steps: int, every: int, radius: float) -> Growth:
     """Pull the frame back over the steps first + n_steps - 1, ..., first."""
     n = g.x.shape[1]
     full = g.frame.shape[1] == n

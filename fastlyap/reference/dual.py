@@ -120,8 +120,7 @@ def _operator(name: str, swapped: bool = False) -> Callable:
 
 
 _METHODS = {"truediv": "div"} | {
-    name: name
-    for name in "add sub mul pow mod floordiv neg abs floor lt le gt ge eq ne and or".split()
+    name: name for name in "add sub mul pow mod floordiv neg abs floor lt le gt ge eq ne and or".split()
 }
 for _method, _name in _METHODS.items():
     setattr(Dual, f"__{_method}__", _operator(_name))

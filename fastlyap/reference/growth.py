@@ -13,6 +13,7 @@ import numpy as np
 
 from fastlyap import status as codes
 from fastlyap.reference.dynamics import Dynamics, stack, with_identity
+from fastlyap.reference.fate import date, examine, mark
 from fastlyap.reference.step import step
 from fastlyap.statistics import N_CELLS, merge
 
@@ -94,7 +95,7 @@ def _advance(dynamics: Dynamics, g: Growth, t: float) -> Growth:
         divergence = divergence + made.divergence
     return replace(
         g, x=made.Z[:, 0], frame=made.Z[:, -k:], proposal=made.proposal, steps=g.steps + 1, log_det=log_det,
-        divergence=divergence, status=np.where((g.status == 0) & made.failed, codes.FAILED, g.status).astype(np.int8),
+        divergence=divergence, status=mark(g.status, made.failed, codes.FAILED),
     )  # fmt: skip
 
 
@@ -102,7 +103,8 @@ def settle(g: Growth, number: int, radius: float) -> Growth:
     """Reorthonormalise at step `number`, add the growth of the members that are well, give the others a status."""
     frame, diagonal = reorthonormalise(g.frame)
     with np.errstate(all="ignore"):
-        status = _examine(g, diagonal, radius)
+        status = examine(g.status, g.x, radius)
+        status = mark(status, ~np.isfinite(diagonal).all(axis=1), codes.NOT_FINITE)
         alive = status == codes.OK
         growth = np.where(alive[:, None], np.log(diagonal), 0.0)
         smallest = np.where(diagonal > 0, diagonal, np.inf).min(axis=1, initial=np.inf)
@@ -110,17 +112,8 @@ def settle(g: Growth, number: int, radius: float) -> Growth:
     return replace(
         g, frame=np.where(alive[:, None, None], frame, g.frame), total=g.total + growth,
         open_cell=g.open_cell + growth, conditioning=np.where(alive, np.maximum(g.conditioning, ratio), g.conditioning),
-        status=status, failed_step=np.where((status != codes.OK) & (g.failed_step < 0), number, g.failed_step),
+        status=status, failed_step=date(g.failed_step, status, number),
     )  # fmt: skip
-
-
-def _examine(g: Growth, diagonal: np.ndarray, radius: float) -> np.ndarray:
-    """Status of each member: an earlier one stays; NaN anywhere in the state, beyond the radius, growth not finite."""
-    invalid = np.isnan(g.x).any(axis=1)
-    outside = (np.abs(g.x) > radius).any(axis=1)
-    unsound = ~np.isfinite(diagonal).all(axis=1)
-    found = np.select([invalid, outside, unsound], [codes.NOT_FINITE, codes.ESCAPED, codes.NOT_FINITE], codes.OK)
-    return np.where(g.status != codes.OK, g.status, found).astype(np.int8)
 
 
 def reorthonormalise(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

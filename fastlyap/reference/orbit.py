@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlyap import status as codes
 from fastlyap.reference.dynamics import Dynamics
+from fastlyap.reference.fate import date, examine, mark
 from fastlyap.reference.step import step
 
 
@@ -34,14 +35,12 @@ def orbit(
     for number in range(1, transient + steps // every * every + 1):
         made = step(dynamics, dynamics.t0 + (number - 1) * dynamics.dt, Z, proposal)
         Z, proposal = made.Z, made.proposal
-        status = np.where((status == codes.OK) & made.failed, codes.FAILED, status).astype(np.int8)
+        status = mark(status, made.failed, codes.FAILED)
         place, between = divmod(number - transient, every)
         if number < transient or between:
             continue
-        invalid, outside = np.isnan(Z[:, 0]).any(axis=1), (np.abs(Z[:, 0]) > radius).any(axis=1)
-        found = np.select([invalid, outside], [codes.NOT_FINITE, codes.ESCAPED], codes.OK)
-        status = np.where(status == codes.OK, found, status).astype(np.int8)
-        failed_step = np.where((status != codes.OK) & (failed_step < 0), number, failed_step)
+        status = examine(status, Z[:, 0], radius)
+        failed_step = date(failed_step, status, number)
         if place > 0:
             kept[:, place - 1] = np.where((status == codes.OK)[:, None], Z[:, 0], np.nan)
     times = dynamics.t0 + (transient + np.arange(1, kept.shape[1] + 1) * every) * dynamics.dt

@@ -64,3 +64,12 @@ def explicit_step(field: Callable, t: np.ndarray, Z: np.ndarray, h: np.ndarray, 
         points.append(Z + wide * combine(a, slopes))
         slopes.append(field(times[-1], points[-1]))
     return Stages(times, points, slopes, Z + wide * combine(method.b, slopes))
+
+
+def mean_divergence(jacobian: Callable, made: Stages, method: Tableau) -> np.ndarray:
+    """sum_i b_i tr f_x at the stages of a step, (B,): the method's own quadrature of the divergence."""
+    traces = [
+        np.trace(jacobian(t, Y[:, 0]), axis1=1, axis2=2) if b else 0.0
+        for t, Y, b in zip(made.times, made.points, method.b, strict=True)
+    ]
+    return combine(method.b, traces)

@@ -21,7 +21,8 @@ def lorenz63() -> System:
             exponents=(0.90558, 0.0, -14.57224),
             stderr=(9e-5, 0.0, 9e-5),
             sum=-(10.0 + 1.0 + 8 / 3),
-            source="independent rk4 runs (dt = 0.005, time 4e5, 8 starts); Sprott gives 0.9056, 0, -14.5723; the sum is exact",
+            source="independent rk4 runs (dt = 0.005, time 4e5, 8 starts); Sprott gives 0.9056, 0, "
+            "-14.5723; the sum is exact",
             note="Kaplan-Yorke dimension 2.0621; the rk4 step at dt = 0.01 shifts the sum by 1e-4",
         ),
     )
@@ -72,7 +73,13 @@ def lorenz96(n: int = 40) -> System:
     n = cast.count("n", n, 4)
     if n in _KNOWN_96:
         largest, stderr, note = _KNOWN_96[n]
-        known = Known((largest,), (stderr,), -n, "independent rk4 runs (dt = 0.01, time 2000, 8 starts); the sum -n is exact", note)
+        known = Known(
+            (largest,),
+            (stderr,),
+            -n,
+            "independent rk4 runs (dt = 0.01, time 2000, 8 starts); the sum -n is exact",
+            note,
+        )
     else:
         known = Known(sum=-n, source="exact: the sum is -n")
 

@@ -66,7 +66,9 @@ def coupled_logistic(n: int = 2) -> System:
     """
     n = cast.count("n", n, 2)
     sync = (math.log(2.0), math.log(2.0) + math.log(0.4))
-    known = Known(sync, (0.0, 0.0), sum=sum(sync), source="exact: ln 2 and ln 2 + ln(1 - 2 e) of the synchronised orbit")
+    known = Known(
+        sync, (0.0, 0.0), sum=sum(sync), source="exact: ln 2 and ln 2 + ln(1 - 2 e) of the synchronised orbit"
+    )
 
     @iterated_map(
         state=n,
@@ -76,8 +78,6 @@ def coupled_logistic(n: int = 2) -> System:
     )
     def coupled_logistic(t, x, p):
         f = [p.r * each * (1 - each) for each in x]
-        return [
-            (1 - p.coupling) * f[i] + p.coupling / 2 * (f[i - 1] + f[(i + 1) % n]) for i in range(n)
-        ]
+        return [(1 - p.coupling) * f[i] + p.coupling / 2 * (f[i - 1] + f[(i + 1) % n]) for i in range(n)]
 
     return coupled_logistic

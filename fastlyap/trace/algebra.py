@@ -27,14 +27,28 @@ def print_algebra(n: int) -> str:
     text += _volume(n)
     lines = ["k = tangent(J, o, P, w, K)"]
     arguments = "J, o, P, w, v, r, weight, ahead, R, Y, K"
-    return text + function("stage", arguments, lines, "axpy(weight, k, r, R), axpy(ahead, k, v, Y)")
+    text += function("stage", arguments, lines, "axpy(weight, k, r, R), axpy(ahead, k, v, Y)")
+    return text + function("add", "J, o, P, w, r, weight, R, K", lines, "axpy(weight, k, r, R)")
 
 
 def _volume(n: int) -> str:
-    """|det| of the frame: written out up to n = 3, by reflections above."""
+    """|det| of the frame: written out up to n = 3, by reflections above.
+
+    For n = 3 the part along the first vector is taken out of the others beforehand: vectors that have turned into
+    the leading direction leave a determinant far below the products it is the difference of.
+    """
     if n > 3:
         return "volume = frame.volume\n\n\n"
     lines = [f"v{i} = S[{n + 1 + i}]" for i in range(n * n)]
+    if n == 3:
+        lines += [
+            "s = v0 * v0 + v1 * v1 + v2 * v2",
+            "s = select(s > like(s, 0.0), like(s, 1.0) / s, s)",
+            "a = (v0 * v3 + v1 * v4 + v2 * v5) * s",
+            "b = (v0 * v6 + v1 * v7 + v2 * v8) * s",
+        ]
+        lines += [f"v{3 + i} = v{3 + i} - a * v{i}" for i in range(3)]
+        lines += [f"v{6 + i} = v{6 + i} - b * v{i}" for i in range(3)]
     result = {
         1: "abs(v0)",
         2: "abs(v0 * v3 - v1 * v2)",

@@ -21,7 +21,8 @@ UFUNCS = {
     "maximum": "maximum", "remainder": "mod", "mod": "mod", "add": "add", "subtract": "sub", "multiply": "mul",
     "divide": "div", "true_divide": "div", "floor_divide": "floordiv", "power": "pow", "float_power": "pow",
     "negative": "neg", "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "equal": "eq",
-    "not_equal": "ne", "erf": "erf", "expit": "sigmoid",
+    "not_equal": "ne", "erf": "erf", "expit": "sigmoid", "logical_and": "and", "bitwise_and": "and",
+    "logical_or": "or", "bitwise_or": "or", "logical_not": "not", "invert": "not",
 }  # fmt: skip
 
 
@@ -36,15 +37,17 @@ def lift(value: Any) -> Node:
         try:
             return constant(float(value))
         except OverflowError:
-            raise InputError(f"a number in a rule must fit a float64, got {value!r:.40}; write it as a float.") from None
+            raise InputError(
+                f"a number in a rule must fit a float64, got {value!r:.40}; write it as a float."
+            ) from None
     if isinstance(value, Condition):
         raise InputError(
             "a condition (`<`, `==` ...) is not a number; select with fl.math.where(condition, a, b), "
             "fl.math.where(condition, 1.0, 0.0) for 1 and 0."
         )
     raise InputError(
-        f"a rule computes with real numbers and expressions, got {type(value).__name__} {value!r:.60}; "
-        "give numbers, or take arrays apart by index."
+        f"a rule computes with real numbers and expressions, got {type(value).__name__} {value!r:.60}; give numbers, "
+        "or take arrays apart by index."
     )
 
 
@@ -92,15 +95,15 @@ class _Recorded:
     __hash__ = object.__hash__
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *arguments: Any, **keywords: Any) -> Any:
-        name = UFUNCS.get(ufunc.__name__) or {"logical_and": "and", "logical_or": "or", "logical_not": "not"}.get(
-            ufunc.__name__.replace("bitwise", "logical").replace("invert", "logical_not")
-        )
-        if name is None and ufunc.__name__ != "matmul":
-            raise InputError(f"`np.{ufunc.__name__}` cannot be recorded; build it from the functions of fl.math.")
-        if method != "__call__" or keywords or name is None:
+        name = UFUNCS.get(ufunc.__name__)
+        if name is None:
             raise InputError(
-                f"`np.{ufunc.__name__}` with {method.strip('_') if method != '__call__' else 'these arguments'} cannot "
-                "be recorded; call it on single components, without `out` or `where`."
+                f"`np.{ufunc.__name__}` cannot be recorded on single values; build it from the functions of fl.math."
+            )
+        if method != "__call__" or keywords:
+            raise InputError(
+                f"`np.{ufunc.__name__}` must be called on values alone while recording, without `out`, `where`, "
+                "`reduce` and the like; use fl.math.sum for sums."
             )
         if any(isinstance(a, np.ndarray) and a.ndim for a in arguments):
             return _elementwise(lambda *items: _call(name, items), arguments)
@@ -120,8 +123,8 @@ class _Recorded:
 
     def __float__(self) -> NoReturn:
         raise InputError(
-            "a recorded value has no number yet, so `float()`, `math.sin` and the like cannot be recorded: "
-            "use fl.math.sin and the other functions of fl.math."
+            "a recorded value has no number yet, so `float()`, `math.sin` and the like cannot be recorded: use "
+            "fl.math.sin and the other functions of fl.math."
         )
 
     def __int__(self) -> NoReturn:

@@ -94,7 +94,10 @@ def _where(args: list[_Text]) -> _Text:
 
 
 _WRITERS = {
-    "add": lambda a: (f"{a[0][0]} + {_in(a[1], _SUM)}" if not a[1][0].startswith("-") else f"{a[0][0]} {a[1][0]}", _SUM),
+    "add": lambda a: (
+        f"{a[0][0]} + {_in(a[1], _SUM)}" if not a[1][0].startswith("-") else f"{a[0][0]} {a[1][0]}",
+        _SUM,
+    ),
     "sub": lambda a: (f"{a[0][0]} - {_in(a[1], _PRODUCT)}", _SUM),
     "sum": lambda a: (" + ".join(text for text, _ in a) if a else "0", _SUM),
     "mul": lambda a: (rf"{_in(a[0], _PRODUCT)} \, {_in(a[1], _PRODUCT)}", _PRODUCT),

@@ -4,7 +4,7 @@ The functions and their signatures are those of `fastlyap.kernel.model.Model`. E
 of the graph and so one local variable; constants are printed exactly; integer powers become products.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fastlyap.trace.derivatives import jacobian_rows
 from fastlyap.trace.graph import Node, topological
@@ -38,12 +38,16 @@ def entries(recording) -> tuple[list[Node], list[dict[int, tuple[float, Node | N
 
 
 class Body:
-    """The statements of one function, built node by node."""
+    """The statements of one function, built node by node.
 
-    def __init__(self, like: str) -> None:
+    `like` is a value of the working type, `prefix` begins the names of new variables; `slots` says what x[i] is called
+    where that is not "x" and the number.
+    """
+
+    def __init__(self, like: str, *, prefix: str = "u", slots: Mapping[int, str] | None = None) -> None:
         self.lines: list[str] = []
         self.names: dict[int, str] = {}
-        self._like = like
+        self._like, self._prefix, self._slots = like, prefix, slots
 
     def name(self, node: Node) -> str:
         """The expression that stands for a node already printed."""
@@ -56,17 +60,19 @@ class Body:
     def print(self, node: Node) -> None:
         if id(node) in self.names:
             return
-        leaf = {"x": f"x{node.value}", "t": "t"}.get(node.op)
-        if leaf is not None:
-            self.names[id(node)] = leaf
+        if node.op == "x":
+            self.names[id(node)] = f"x{node.value}" if self._slots is None else self._slots[node.value]
             return
-        target = f"u{len(self.names)}"
+        if node.op == "t":
+            self.names[id(node)] = "t"
+            return
+        target = f"{self._prefix}{len(self.names)}"
         self.names[id(node)] = target
         self.lines.append(f"{target} = {self.expression(node)}")
 
     def expression(self, node: Node) -> str:
         if node.op == "const":
-            return f"like({self._like}, {node.value!r})" if abs(node.value) < float("inf") else _special(self._like, node)
+            return number(node.value, self._like)
         if node.op == "p":
             return f"P[{node.value}]"
         args = [self.name(a) for a in node.args]
@@ -86,7 +92,7 @@ class Body:
 
     def _power(self, node: Node, args: Sequence[str]) -> str:
         exponent = node.args[1]
-        if exponent.op != "const" or exponent.value != int(exponent.value) or not 1 <= abs(exponent.value) <= 64:
+        if exponent.op != "const" or not 1 <= abs(exponent.value) <= 64 or exponent.value % 1.0:
             if exponent.op == "const" and exponent.value == 0.5:
                 return f"f.sqrt({args[0]})"
             return f"f.pow({args[0]}, {args[1]})"
@@ -101,15 +107,17 @@ class Body:
                 result = f"{result} * {square}" if result else square
             power >>= 1
             if power:
-                target = f"s{len(self.lines)}"
+                target = f"{self._prefix}s{len(self.lines)}"
                 self.lines.append(f"{target} = {square} * {square}")
                 square = target
         return result
 
 
-def _special(like: str, node: Node) -> str:
-    """A constant that is infinite or not a number."""
-    return f"like({like}, {'f.NAN' if node.value != node.value else '-f.INF' if node.value < 0 else 'f.INF'})"
+def number(value: float, like: str) -> str:
+    """The text of a constant in the type of `like`."""
+    if abs(value) < float("inf"):
+        return f"like({like}, {value!r})"
+    return f"like({like}, {'nan' if value != value else '-inf' if value < 0 else 'inf'})"
 
 
 def function(name: str, arguments: str, lines: Iterable[str], result: str | None) -> str:
@@ -159,12 +167,12 @@ def print_functions(recording) -> tuple[str, int]:
     n = recording.dim
     stored, rows = entries(recording)
     text = ""
-    for name, extra, keep in (("rule", "", []), ("linearise", "J, o, ", stored)):
+    for name, keep in (("rule", []), ("linearise", stored)):
         body = Body("x0")
         body.print_all([*recording.outputs, *keep])
         lines = [unpack("x", n, "x"), *body.lines]
         lines += [f"J[o + {i}] = {body.name(node)}" for i, node in enumerate(keep)]
-        text += function(name, f"t, x, P, {extra}out", lines, tuple_of(map(body.name, recording.outputs)))
+        text += function(name, "t, x, P, J, o, out", lines, tuple_of(map(body.name, recording.outputs)))
     columns: list[dict] = [{i: rows[i][j] for i in range(n) if j in rows[i]} for j in range(n)]
     for name, vector, lists in (("tangent", "v", rows), ("adjoint", "w", columns)):
         lines, names = _coefficients(stored, lists, f"{vector}0")

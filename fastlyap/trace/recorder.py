@@ -6,6 +6,7 @@ parameters or the time is recorded. It runs twice, and must give the same graph 
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from fastlyap.trace.graph import Node, alive, digest_of, flatten, leaf, topologi
 from fastlyap.trace.views import View, parameter_view, state_view
 
 LONGEST_SUM = 100_000
-_OURS = (str(Path(__file__).parent), str(Path(__file__).parent.parent / "math.py"), str(Path(np.__file__).parent))
+_OURS = tuple(str(folder) + os.sep for folder in (Path(__file__).parent.parent, Path(np.__file__).parent))
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ def record(
     first, second = (_outputs(rule, (t, x, p), allowed) for _ in range(2))
     if digest_of(first) != digest_of(second):
         raise InputError(
-            f"the rule {_name(rule)} records differently the second time; it must depend on t, x and p only: "
-            "no random numbers, counters or other changing state. For noise use `noise=`."
+            f"the rule {_name(rule)} records differently the second time; it must depend on t, x and p only: no "
+            "random numbers, counters or other changing state. For noise use `noise=`."
         )
     _refuse_long_sums(first, rule)
     return Recording(len(state_names), first, tuple(parameters), shapes)
@@ -105,7 +106,8 @@ def _outputs(rule: Callable, arguments: tuple, allowed: tuple[int, ...]) -> tupl
     if len(nodes) not in allowed:
         expected = " or ".join(map(str, allowed))
         raise InputError(
-            f"the rule {_name(rule)} must return {expected} value(s), one per state, got {len(nodes)}{_place(None, rule)}."
+            f"the rule {_name(rule)} must return {expected} value(s), one per state, got "
+            f"{len(nodes)}{_place(None, rule)}."
         )
     return nodes
 
@@ -148,6 +150,6 @@ def _refuse_long_sums(outputs: Sequence[Node], rule: Callable) -> None:
     links = sum(1 for node in topological(outputs) if node.op == "add" and node.args[0].op == "add")
     if links > LONGEST_SUM:
         raise InputError(
-            f"the rule {_name(rule)} adds {links} terms one by one, more than {LONGEST_SUM}; "
-            "use fl.math.sum(terms), which is one reduction."
+            f"the rule {_name(rule)} adds {links} terms one by one, more than {LONGEST_SUM}; use fl.math.sum(terms), "
+            "which is one reduction."
         )

@@ -22,7 +22,8 @@ class View:
         put = object.__setattr__
         put(self, "_kind", kind)
         put(self, "_names", tuple(names))
-        put(self, "_values", _boxed(values, (len(values),)))
+        numbers = len(values) > 0 and all(isinstance(value, float) for value in values)
+        put(self, "_values", np.array(values) if numbers else _boxed(values, (len(values),)))
         put(self, "_place", {name: i for i, name in enumerate(names)})
 
     def __getattr__(self, name: str) -> Any:
@@ -55,7 +56,7 @@ class View:
         return len(self._values)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """An object array of the values, so that `A @ x` and np.tanh(np.asarray(x)) work."""
+        """An array of the values, of objects while recording, so that `A @ x` and np.tanh(np.asarray(x)) work."""
         return self._values.copy()
 
     def __setattr__(self, name: str, value: Any) -> None:

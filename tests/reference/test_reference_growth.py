@@ -80,7 +80,7 @@ def test_diagonal_linear_dynamics_are_exact(integrator, multiplier):
     np.testing.assert_allclose(spectra(g, dt).exponents[0], exact, atol=1e-12)
     if integrator != "map":
         assert g.divergence[0] / (300 * dt) == pytest.approx(-8.0, abs=1e-12)
-        assert exact == pytest.approx(RATES, abs=0.6 if integrator == "euler" else 3e-3)
+        assert exact == pytest.approx(RATES, abs=0.8 if integrator == "euler" else 3e-3)
 
 
 def test_henon_sum_is_exact_and_exponents_are_right():
@@ -108,7 +108,7 @@ def test_sum_rule_to_rounding_and_divergence_with_the_order_of_the_method(lorenz
 def test_dopri5_flow_obeys_the_sum_rule():
     dynamics = lorenz_flows(2, "dopri5", 0.1, rtol=1e-5, atol=1e-7)
     found = spectra(growth(dynamics, near_attractor(2), frame(3), steps=60, transient=5), 0.1)
-    assert np.abs(found.sum_rule).max() < 1e-12 and np.abs(found.divergence_error).max() < 1e-3
+    assert np.abs(found.sum_rule).max() < 1e-12 and np.abs(found.divergence_error).max() < 1e-2
 
 
 def test_adjoint_and_tangent_have_the_same_sum_and_near_exponents(lorenz_run):
@@ -169,7 +169,7 @@ def test_one_failed_member_changes_nothing_for_the_others():
     x = np.full((4, 2), 0.1)
     good = growth(henon_maps(4), x, frame(2), steps=40, transient=4, every=2)
     x[1], x[2] = 5.0, np.nan
-    mixed = growth(henon_maps(4), x, frame(2), steps=40, transient=4, every=2, radius=1e3)
+    mixed = growth(henon_maps(4), x, frame(2), steps=40, transient=4, every=2, radius=1e4)
     assert mixed.status.tolist() == [0, ESCAPED, NOT_FINITE, 0]
     assert mixed.failed_step.tolist() == [-1, 4, 2, -1]
     assert np.array_equal(mixed.total[[0, 3]], good.total[[0, 3]])
@@ -184,7 +184,7 @@ def test_failure_after_the_transient_and_of_the_adaptive_step_is_dated():
     assert g.total[0, 0] == pytest.approx(3 * np.log(2)) and g.total[1, 0] == pytest.approx(-20 * np.log(2))
     bursting = Dynamics(lambda t, x, p: (x[0] ** 2,), np.zeros((1, 0)), integrator="dopri5", dt=0.1, rtol=1e-3)
     for run in (growth, adjoint.growth):
-        g = run(bursting, np.ones((1, 1)), np.eye(1), steps=20)
+        g = run(bursting, np.ones((1, 1)), np.eye(1), steps=20, radius=np.inf)
         assert g.status[0] == FAILED and 8 <= g.failed_step[0] <= 11
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from fastlyap import math as fm
+from fastlyap.reference.dopri5 import error_norm, factor
 from fastlyap.reference.dynamics import Dynamics, stack, with_identity
 from fastlyap.reference.orbit import orbit
-from fastlyap.reference.step import error_norm, step, step_jacobian, step_with_tangent
+from fastlyap.reference.step import step, step_jacobian, step_with_tangent
 from fastlyap.reference.tableau import DOPRI5, TABLEAUS, explicit_step
 
 ALWAYS = {"rtol": 1e12, "atol": 1e12}  # every inner step is accepted: dopri5 with the fixed step dt
@@ -122,6 +123,12 @@ def test_dopri5_keeps_the_tolerance_for_each_member_on_its_own():
         assert np.array_equal(orbit(one, x[e : e + 1], steps=5, every=5).state[0], found.state[e])
 
 
+def test_dopri5_factor_is_that_of_the_documented_controller():
+    with np.errstate(divide="ignore"):
+        found = factor(np.array([0.0, 1e-9, 1.0, 32.0, 1e9, np.inf, np.nan]))
+    np.testing.assert_allclose(found, [5.0, 5.0, 0.9, 0.45, 0.2, 0.2, 0.2], rtol=1e-14)
+
+
 def test_dopri5_proposal_grows_past_the_interval_and_a_cut_step_does_not_lower_it():
     dynamics = driven("dopri5", 0.01, rtol=1e-3, atol=1e-3)
     Z, proposal, sizes = np.array([[[0.5, 0.2]]]), np.zeros(1), []
@@ -153,6 +160,6 @@ def test_orbit_keeps_every_so_many_states_and_ends_members_that_escape():
     dynamics = Dynamics(lambda t, x, p: (p.a * x.u + 0.0 * t,), p, ("a",), ((),), ("u",))
     found = orbit(dynamics, np.ones((2, 1)), steps=9, transient=1, every=2, radius=100.0)
     assert found.times.tolist() == [3, 5, 7, 9]
-    np.testing.assert_array_equal(found.state[0, :, 0], 0.5 ** found.times)
+    np.testing.assert_array_equal(found.state[0, :, 0], 0.5**found.times)
     np.testing.assert_array_equal(found.state[1, :, 0], [8, 32, np.nan, np.nan])
     assert found.status.tolist() == [0, 5] and found.failed_step.tolist() == [-1, 7]

@@ -12,6 +12,7 @@ from fastlyap.errors import InputError
 from fastlyap.products import analytic, complex_step, difference, errors, kernel_products, recorded_products
 from fastlyap.trace.evaluate import evaluate
 from fastlyap.trace.recorder import record
+from fastlyap.trace.views import View
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,13 @@ class CheckReport:
     def limits(self) -> dict[str, float]:
         """Largest error that passes."""
         derivative = 1e-10 if self.method == "complex step" else 1e-4
-        return {"tangent": derivative, "adjoint": 1e-10, "parameter_adjoint": derivative, "divergence": derivative, "replay": 1e-10}
+        return {
+            "tangent": derivative,
+            "adjoint": 1e-10,
+            "parameter_adjoint": derivative,
+            "divergence": derivative,
+            "replay": 1e-10,
+        }
 
     @property
     def ok(self) -> bool:
@@ -108,11 +115,10 @@ def _replay(system: Any, x: np.ndarray) -> float:
     """Relative difference between the recording and the rule itself on plain numbers."""
     if system.function is None:
         return np.nan
-    from fastlyap.trace.views import View
-
     p = View("parameter", tuple(system.parameters), tuple(system.parameters.values()))
     returned = system.function(0.0, View("state", system.state_names, tuple(x)), p)
-    called = np.asarray(returned if np.ndim(returned) else [returned], dtype=np.float64)
+    single = isinstance(returned, (float, int)) or (isinstance(returned, np.ndarray) and not returned.ndim)
+    called = np.array([returned] if single else list(returned), dtype=np.float64)
     recorded = evaluate(system.recording.outputs, x, system.flat_parameters, 0.0)
     return float(np.linalg.norm(called - recorded) / (np.linalg.norm(recorded) or 1.0))
 

@@ -1,0 +1,29 @@
+"""The machine a result is from: CPU model and core count, and no more."""
+
+import platform
+import re
+
+from bench.environment import CORES
+
+
+def cpu_model() -> str:
+    """The processor's name as the kernel gives it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            found = re.search(r"^model name\s*:\s*(.+)$", f.read(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found.group(1).strip() if found else platform.machine()
+
+
+def description() -> str:
+    """For the head of a table."""
+    from fastlyap import hardware
+
+    return f"{cpu_model()}, {len(CORES)} cores, {hardware.simd_name()}"
+
+
+def short_name() -> str:
+    """For a file name."""
+    plain = re.sub(r"\(R\)|\(TM\)|CPU|Processor|@.*", " ", cpu_model())
+    return re.sub(r"[^a-z0-9]+", "-", f"{plain} {len(CORES)} cores".lower()).strip("-")
