@@ -15,7 +15,7 @@ PEERS = ("numpy", "scipy", "numba", "jax", "lyapax", "pynamicalsys", "jitcode")
 BOOK = pytest.StashKey[record.Book]()
 
 FULL = SimpleNamespace(rounds=5, members=10_000, scale=1.0, repeats=2)
-QUICK = SimpleNamespace(rounds=2, members=1024, scale=0.1, repeats=1)
+QUICK = SimpleNamespace(rounds=2, members=1024, scale=0.3, repeats=1)
 
 
 def pytest_addoption(parser):

@@ -13,7 +13,7 @@ from fastlyap.request import Integration
 
 ARITHMETIC = re.compile(r"\tv(?:fn?m(?:add|sub)\d+|add|sub|mul|div|sqrt|max|min)pd\s")
 FUSED = re.compile(r"\tvfn?m(?:add|sub)\d+pd\s")
-STORE = re.compile(r"\tvmov[au]pd\s+%[xyz]mm\d+, (?!.*%rsp)")  # not a spill to the stack
+STORE = re.compile(r"\tvmov[au]pd\s+%[xyz]mm\d+, (?!.*%rsp).*\(")  # to memory, but not a spill to the stack
 LABEL = re.compile(r"^(\.L\w+):")
 JUMP = re.compile(r"^\tj\w+\s+(\.L\w+)")
 

@@ -81,6 +81,14 @@ def system(value: Any) -> Any:
     return value
 
 
+def direction(value: Any, system: Any) -> str:
+    """"tangent" or "adjoint"."""
+    choice("direction", value, ("tangent", "adjoint"))
+    if value == "adjoint" and system.recording is None and system.kernels.adjoint is None:
+        raise InputError(f'`direction` "adjoint" needs an adjoint product; give {system.name} an `adjoint=` function.')
+    return value
+
+
 def exponent_count(k: Any, n: int) -> int:
     """k leading exponents of n."""
     if k is None:
@@ -119,6 +127,8 @@ def integration(
         step = _step(dt if dt is not None else system.dt, system, backward)
     t0 = real("t0", t0)
     dtype = np.dtype(_dtype(dtype)).name
+    if system.recording is None and dtype != "float64":
+        raise InputError(f'`dtype` must be "float64" for {system.name}, whose functions are compiled as given.')
     radius = positive("escape_radius", escape_radius)
     return Integration(chosen, step, t0, positive("rtol", rtol), positive("atol", atol), radius, dtype)
 

@@ -41,7 +41,7 @@ def _spectrum_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) 
     return SpectrumRequest(
         system, how, batch, cast.exponent_count(o["k"], system.dim), steps,
         cast.count("transient", o["transient"], 0), cast.every(o["every"]),
-        cast.choice("direction", o["direction"], ("tangent", "adjoint")), below,
+        cast.direction(o["direction"], system), below,
         cast.count("seed", o["seed"], 0), None if keep == "auto" else keep,
     )  # fmt: skip
 

@@ -125,10 +125,11 @@ def make_plan(
         check_cuda(system)
     n = system.dim
     rows = layout.state_rows(n, k) + layout.accumulator_rows(k) + len(system.parameters) + 1
-    width = hardware.lanes(how.dtype) if chosen == "cpu" and n_members >= FEW else 1
+    lanes = chosen == "cpu" and n_members >= FEW and system.recording is not None
+    width = hardware.lanes(how.dtype) if lanes else 1
     chunk = max(width, CHUNK_BYTES // (8 * rows * 3) // width * width)
     chunk = min(chunk, -(-max(n_members, 1) // width) * width)
-    family = _family(chosen, n, width)
+    family = _family(chosen, system, width)
     flops = _flops(system, how, k)
     power = 1e12 if chosen == "cuda" else 4e9 * min(width, 8)  # operations per second; a card's is a guess
     rate = power / max(flops, 1.0) if chosen != "reference" else 2e3
@@ -140,10 +141,10 @@ def make_plan(
     )  # fmt: skip
 
 
-def _family(backend: str, n: int, width: int) -> str:
+def _family(backend: str, system: Any, width: int) -> str:
     if backend == "reference":
         return "plain NumPy, one member after another"
-    shape = "tuples" if n <= LARGEST_TUPLE else "rows"
+    shape = "kernels" if system.recording is None else "tuples" if system.dim <= LARGEST_TUPLE else "rows"
     if backend == "cuda":
         return f"one thread per member, {shape}"
     return f"one member at a time, {shape}" if width == 1 else f"lanes of {width} members, {shape}"
@@ -174,7 +175,7 @@ def _flops(system: Any, how: Integration, k: int) -> float:
 
 
 def _cached(backend: str, system: Any, how: Integration, width: int) -> bool:
-    if backend != "cpu" or hardware.interpreted():
+    if backend != "cpu" or hardware.interpreted() or system.recording is None:
         return False
     from fastlyap.backend import cpu
     from fastlyap.trace import cache

@@ -8,6 +8,7 @@ nothing depends on how blocks are shared out.
 import queue
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
 import numba
 import numpy as np
@@ -16,7 +17,7 @@ from fastlyap import hardware
 from fastlyap.kernel import layout
 from fastlyap.request import Integration
 from fastlyap.rows import reset
-from fastlyap.trace import cache
+from fastlyap.trace import cache, foreign
 from fastlyap.trace.module import Module, assemble
 
 TASKS_PER_THREAD = 4  # so that a busy core does not set the time
@@ -25,9 +26,9 @@ TASKS_PER_THREAD = 4  # so that a busy core does not set the time
 class Kernels:
     """The entry points of a system for one integrator, type and lane count."""
 
-    def __init__(self, made: Module, options: str, *, width: int, how: Integration, dim: int) -> None:
-        self._made, self._options = made, options
-        self.module = cache.load(made.text, options)
+    def __init__(self, made: Module, load: Callable[[], ModuleType], *, width: int, how: Integration, dim: int) -> None:
+        self._load = load
+        self.module = load()
         self.width = width
         self.dtype = how.dtype
         self.dim = dim
@@ -44,7 +45,7 @@ class Kernels:
             found.compile(types)
         except Exception:  # a damaged cache file raises whatever its bytes happen to mean
             cache.forget(self.module)
-            self.module = cache.load(self._made.text, self._options)
+            self.module = self._load()
             found = getattr(self.module, name)
             found.compile(types)
         return found
@@ -52,14 +53,21 @@ class Kernels:
 
 def module_of(system, integrator: str, width: int) -> Module:
     """The text of the module a system becomes."""
-    title = f"{system.name}, {integrator}, {width} lane{'s' * (width > 1)}"
-    return assemble(system.recording, integrator, width, title)
+    if system.recording is None:
+        return foreign.assemble(system.kernels, system.dim, integrator)
+    return assemble(system.recording, integrator, width)
 
 
 def load(system, how: Integration, width: int) -> Kernels:
     """Generate (or find) and import the kernels of a system."""
     made = module_of(system, how.integrator, width)
-    return Kernels(made, options(width, how.dtype), width=width, how=how, dim=system.dim)
+
+    def load_module() -> ModuleType:
+        if system.recording is None:
+            return foreign.load(system.kernels, system.dim, how.integrator)
+        return cache.load(made.text, options(width, how.dtype))
+
+    return Kernels(made, load_module, width=width, how=how, dim=system.dim)
 
 
 def options(width: int, dtype: str) -> str:

@@ -38,5 +38,10 @@ def entry(function):
     return _compiled(function, **options(nogil=True, cache=True))
 
 
+def entry_in_process(function):
+    """The same for functions whose sources Numba cannot watch: compiled anew in every process."""
+    return _compiled(function, **options(nogil=True))
+
+
 def _compiled(function, **how):
     return function if INTERPRETED else njit(**how)(function)

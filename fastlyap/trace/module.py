@@ -73,17 +73,24 @@ class Module(NamedTuple):
     stages: int
 
 
-def assemble(recording, integrator: str, width: int, title: str) -> Module:
+def assemble(recording, integrator: str, width: int) -> Module:
     """The module of a recording for one integrator and one lane count."""
-    stages, stepper, puller, step_back = STEPPERS[integrator]
-    if recording.dim > LARGEST_TUPLE:
+    n = recording.dim
+    if n > LARGEST_TUPLE:
         functions, m = print_rows_functions(recording)
-        algebra = print_rows_algebra(recording.dim)
+        functions += print_rows_algebra(n)
     else:
         functions, m = print_functions(recording)
-        algebra = print_algebra(recording.dim)
-    text = _HEAD.format(title=title, width=width) + functions + algebra
+        functions += print_algebra(n)
+    title = f"{n} state{'s' * (n > 1)}, {integrator}, {width} lane{'s' * (width > 1)}"
+    return compose(functions, n=n, stored=m, integrator=integrator, width=width, title=title)
+
+
+def compose(functions: str, *, n: int, stored: int, integrator: str, width: int, title: str) -> Module:
+    """A module of these functions, which keep `stored` entries for each stage."""
+    stages, stepper, puller, step_back = STEPPERS[integrator]
+    text = _HEAD.format(title=title, width=width) + functions
     text += _ENTRIES.format(
-        n=recording.dim, m=m, free=stages * m, stepper=stepper, puller=puller, step_back=step_back
+        n=n, m=stored, free=stages * stored, stepper=stepper, puller=puller, step_back=step_back
     )
-    return Module(text, m, stages)
+    return Module(text, stored, stages)
