@@ -10,7 +10,7 @@ from fastlyap import status
 from fastlyap.intervals import choose_intervals, trial_steps
 from fastlyap.kernel import layout
 from fastlyap.request import SpectrumRequest
-from fastlyap.rows import new_rows, read_growth
+from fastlyap.rows import new_rows, read_growth, reset, with_cells
 from fastlyap.run import Ensemble, Pace, Stopped
 from fastlyap.statistics import block_stderr
 
@@ -50,10 +50,11 @@ def run_chunk(request: SpectrumRequest, part: slice, new_batch, pace: Pace) -> C
     """Transient (unless resumed) and averaging of the members in `part`."""
     members = start(request, part, new_batch, pace)
     converged = np.ones(len(members), dtype=bool)
-    complete = False
+    began = complete = False
     try:
         if request.state is None:
             run_up(members, request)
+        began = True
         t0 = request.integration.t0 + request.transient * request.integration.dt
         if request.stderr_below is None:
             index = np.flatnonzero(members.alive())
@@ -64,14 +65,21 @@ def run_chunk(request: SpectrumRequest, part: slice, new_batch, pace: Pace) -> C
             converged = until_small(members, request, t0)
         complete = True
     except Stopped:
-        pass
+        if not began:
+            untouched(members)
     return Chunk(members, members.settled(), complete, converged)
+
+
+def untouched(members: Ensemble) -> None:
+    """Mark members whose averaging has not begun."""
+    reset(members.A, members.k)
+    members.A = with_cells(members.A, members.k)
+    members.step[:] = 0
 
 
 def run_up(members: Ensemble, request: SpectrumRequest) -> None:
     """The transient, frame included, and on the way the interval of each member."""
     t0, transient = request.integration.t0, request.transient
-    everyone = np.arange(len(members))
     if request.every is not None:
         members.every[:] = request.every
     elif transient >= trial_steps():
@@ -86,8 +94,7 @@ def run_up(members: Ensemble, request: SpectrumRequest) -> None:
     alive = np.flatnonzero(members.alive())
     members.grow_to(alive, transient, t0)
     members.settle(alive)
-    members.forget(everyone)
-    members.step[:] = 0
+    untouched(members)
 
 
 def until_small(members: Ensemble, request: SpectrumRequest, t0: float) -> np.ndarray:
@@ -139,6 +146,7 @@ def numbers(chunk: Chunk, request: SpectrumRequest) -> Numbers:
     members, A, how = chunk.members, chunk.settled, request.integration
     growth = read_growth(A, request.k, members.step, members.every)
     full = request.k == request.system.dim
+    before = request.transient if request.direction == "tangent" else 0  # the adjoint counts from the very start
     nothing = np.full(len(A), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         time = members.step * how.dt
@@ -149,7 +157,7 @@ def numbers(chunk: Chunk, request: SpectrumRequest) -> Numbers:
     return judge(
         rates=rates, stderr=stderr_of(growth.cells, growth.n_cells, growth.cell_steps * how.dt), volume=volume,
         divergence=divergence, conditioning=A[:, layout.CONDITIONING], code=A[:, layout.STATUS].astype(np.int8),
-        failed_step=failed_steps(A, members.step, request.transient), step=members.step, transient=request.transient,
+        failed_step=failed_steps(A, members.step, before), step=members.step, transient=request.transient,
         eps=how.eps, converged=chunk.converged,
     )  # fmt: skip
 

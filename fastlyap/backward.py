@@ -14,8 +14,8 @@ from fastlyap.average import Chunk, initial_frame
 from fastlyap.errors import InputError
 from fastlyap.intervals import choose_intervals
 from fastlyap.request import SpectrumRequest
-from fastlyap.rows import new_rows
-from fastlyap.run import Ensemble, Pace, Stopped
+from fastlyap.rows import new_rows, with_cells
+from fastlyap.run import Ensemble, Pace, Stopped, follow
 
 
 def run_chunk_backward(request: SpectrumRequest, part: slice, new_batch, pace: Pace) -> Chunk:
@@ -25,7 +25,8 @@ def run_chunk_backward(request: SpectrumRequest, part: slice, new_batch, pace: P
     how, k = request.integration, request.k
     x, p = request.members.x[part], request.members.p[part]
     frame = initial_frame(request.system.dim, k, request.seed)
-    members = Ensemble(new_batch, *new_rows(x, frame), p, k, how, pace)
+    S, A = new_rows(x, frame)
+    members = Ensemble(new_batch, S, A, p, k, how, pace)
     complete = False
     try:
         if request.every is None:
@@ -34,6 +35,7 @@ def run_chunk_backward(request: SpectrumRequest, part: slice, new_batch, pace: P
             members.every[:] = np.minimum(twin.every, max(1, request.steps))
         else:
             members.every[:] = request.every
+        members.A = with_cells(members.A, k)
         for group, every, _ in members.groups(np.arange(len(members))):
             batch = new_batch(members.S[group], members.A[group], members.P[group])
             _there_and_back(batch, request, every, pace, len(group))
@@ -46,39 +48,48 @@ def run_chunk_backward(request: SpectrumRequest, part: slice, new_batch, pace: P
 
 
 def _there_and_back(batch, request: SpectrumRequest, every: int, pace: Pace, members: int) -> None:
-    """Forward with checkpoints, then back; the accumulators hold the growth over `steps` steps."""
+    """Forward with checkpoints, then back; the accumulators hold the growth over `steps` steps.
+
+    Steps are numbered from the very start, failed ones too. Lost members are looked for after every `every` steps
+    of each of the three stretches and at its end.
+    """
     how, k, transient = request.integration, request.k, request.transient
-    _forward(batch, how, how.t0, transient, every, pace, members)
-    t0 = how.t0 + transient * how.dt
-    length = max(every, math.isqrt(request.steps + transient))
-    cuts = [*range(0, request.steps, length), request.steps]
-    tail = [*range(request.steps, request.steps + transient, length), request.steps + transient]
-    main = _checkpoints(batch, how, t0, cuts, k == request.system.dim)
-    warm = _checkpoints(batch, how, t0, tail, False)
-    for first, last, start in reversed(warm):
-        batch.pull_back(how, t0, k, start, first, last - first, request.steps + transient - last, every)
-        pace.done(members * (last - first))
+    follow(batch, how, how.t0, transient, every, pace, members)
+    turn = transient + request.steps
+    end = turn + transient
+    main = _checkpoints(batch, how, _cuts(transient, turn, every), every, k == request.system.dim)
+    warm = _checkpoints(batch, how, _cuts(turn, end, every), every, False)
+    _pull(batch, how, k, warm, every, pace, members)
     if transient % every:
-        batch.settle(how, k, transient)
+        batch.settle(how, k, end)
     batch.forget_growth(k)
-    for first, last, start in reversed(main):
-        batch.pull_back(how, t0, k, start, first, last - first, request.steps - last, every)
-        pace.done(members * (last - first))
+    _pull(batch, how, k, main, every, pace, members)
 
 
-def _forward(batch, how, t0: float, n_steps: int, every: int, pace: Pace, members: int) -> None:
-    """Advance the state alone."""
-    step = 0
-    for now in pace.slices(members, n_steps):
-        batch.follow(how, t0, step, now, now)
-        step += now
+def _cuts(first: int, last: int, every: int) -> list[int]:
+    """Where to cut the steps first .. last - 1: into some sqrt(last - first) stretches of whole intervals, and a rest."""
+    length = every * -(-math.isqrt(last - first) // every)
+    return [*range(first, last, max(length, 1)), last]
 
 
-def _checkpoints(batch, how, t0: float, cuts: list[int], full: bool) -> list[tuple]:
+def _checkpoints(batch, how, cuts: list[int], every: int, full: bool) -> list[tuple]:
     """Advance from cut to cut; (first step, last step, checkpoint at the first) of each stretch."""
     found = []
     for first, last in zip(cuts[:-1], cuts[1:], strict=True):
-        if last > first:
-            found.append((first, last, batch.checkpoint()))
-            batch.follow(how, t0, first, last - first, last - first, full)
+        found.append((first, last, batch.checkpoint()))
+        whole = (last - first) // every * every
+        if whole:
+            batch.follow(how, how.t0, first, whole, every, full)
+        if last > first + whole:
+            rest = last - first - whole
+            batch.follow(how, how.t0, first + whole, rest, rest, full)
     return found
+
+
+def _pull(batch, how, k: int, stretches: list[tuple], every: int, pace: Pace, members: int) -> None:
+    """Pull the frame back over the stretches, the last one first."""
+    pulled = 0
+    for first, last, start in reversed(stretches):
+        batch.pull_back(how, how.t0, k, start, first, last - first, pulled, every)
+        pulled += last - first
+        pace.done(members * (last - first))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastlyap import assembly, status
-from fastlyap.average import Chunk, numbers, run_chunk
+from fastlyap.average import Chunk, numbers, run_chunk, start, untouched
 from fastlyap.errors import Interrupted
 from fastlyap.kernel import layout
 from fastlyap.planning import Plan
@@ -16,7 +16,7 @@ from fastlyap.progress import Interrupt, Progress
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, Trajectory
 from fastlyap.rows import new_rows
-from fastlyap.run import Pace, Stopped
+from fastlyap.run import Pace, Stopped, follow
 
 
 def new_batches(request: Any, plan: Plan) -> Callable:
@@ -68,9 +68,9 @@ def _chunk(request: SpectrumRequest, part: slice, new_batch: Callable, pace: Pac
 
 def _pending(request: SpectrumRequest, part: slice, new_batch: Callable, pace: Pace) -> Chunk:
     """A chunk that was never begun."""
-    from fastlyap.average import start
-
     members = start(request, part, new_batch, pace)
+    if request.state is None:
+        untouched(members)
     return Chunk(members, members.A, False, np.zeros(len(members), dtype=bool))
 
 
@@ -103,10 +103,7 @@ def _orbits(request: TrajectoryRequest, part: slice, new_batch: Callable, pace: 
     batch = new_batch(S, A, request.members.p[part])
     t0 = how.t0 + request.transient * how.dt
     try:
-        step = 0
-        for now in pace.slices(len(S), request.transient):
-            batch.follow(how, how.t0, step, now, now)
-            step += now
+        follow(batch, how, how.t0, request.transient, every, pace, len(S))
         began = batch.read()[1][:, layout.STATUS] > 0  # failed in the transient already
         done = 0
         for now in pace.slices(len(S), request.steps // every):

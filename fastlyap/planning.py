@@ -11,7 +11,7 @@ from fastlyap.kernel import layout
 from fastlyap.request import Integration
 
 BACKENDS = ("auto", "cpu", "cuda", "reference")
-CHUNK_BYTES = 256 * 2**20
+CHUNK_BYTES = 16 * 2**20  # small enough for the allocator to reuse: fresh pages cost more than the work
 KEEP_BYTES = 2**29  # larger states are kept only when asked for
 FEW = 2  # from this many members on, lanes beat the one-lane program
 LARGEST_TUPLE = 8

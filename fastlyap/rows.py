@@ -9,13 +9,13 @@ from fastlyap.kernel import layout
 
 
 def new_rows(x: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows S and A of members at states x (B, n) that share the frame (k, n)."""
+    """Rows S and A of members at states x (B, n) that share the frame (k, n); A without cells."""
     members, n = x.shape
     k = len(frame)
     S = np.zeros((members, layout.state_rows(n, k)))
     S[:, :n] = x
     S[:, n + 1 :] = frame.ravel()
-    A = np.zeros((members, layout.accumulator_rows(k)))
+    A = np.zeros((members, layout.head_rows(k)))
     A[:, layout.FAILED_STEP] = -1
     reset(A, k)
     return S, A
@@ -26,6 +26,13 @@ def reset(A: np.ndarray, k: int) -> None:
     A[:, layout.CONDITIONING :] = 0.0
     A[:, layout.VOLUME_MANTISSA] = 1.0
     A[:, layout.GROWTH : layout.GROWTH + k] = 1.0
+
+
+def with_cells(A: np.ndarray, k: int) -> np.ndarray:
+    """The accumulators with rows for cells: from now on growth counts."""
+    full = np.zeros((len(A), layout.accumulator_rows(k)))
+    full[:, : A.shape[1]] = A
+    return full
 
 
 def nats(doublings: np.ndarray) -> np.ndarray:
@@ -45,16 +52,17 @@ class Growth(NamedTuple):
 
 
 def read_growth(A: np.ndarray, k: int, step: np.ndarray, every: np.ndarray) -> Growth:
-    """Growth from the accumulators of members that took `step` steps."""
+    """Growth from the accumulators of members that took `step` steps; without cells, all of it is in `total`."""
     length = every.astype(np.int64)
     while np.any(longer := step >= layout.N_CELLS * length):
         length = np.where(longer, 2 * length, length)
     n_cells = step // length
-    first = layout.GROWTH + 2 * k
-    cells = A[:, first:].reshape(len(A), layout.N_CELLS, k)
-    cells = np.where((np.arange(layout.N_CELLS) < n_cells[:, None])[..., None], cells, 0.0)
+    first = layout.head_rows(k)
+    cells = nats(A[:, first:]).reshape(len(A), -1, k)
+    if len(A) and n_cells.min() < cells.shape[1]:
+        cells[np.arange(cells.shape[1]) >= n_cells[:, None]] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         open_cell = np.log2(A[:, layout.GROWTH : layout.GROWTH + k]) + A[:, layout.GROWTH + k : first]
         log_det = nats(np.log2(A[:, layout.VOLUME_MANTISSA]) + A[:, layout.VOLUME_EXPONENT])
-        total = nats(cells.sum(axis=1) + open_cell)
-    return Growth(total, nats(cells), length, n_cells, log_det, A[:, layout.DIVERGENCE])
+        total = cells.sum(axis=1) + nats(open_cell)
+    return Growth(total, cells, length, n_cells, log_det, A[:, layout.DIVERGENCE])

@@ -50,6 +50,17 @@ class Pace:
             raise Stopped
 
 
+def follow(batch, how: Integration, t0: float, n_steps: int, every: int, pace: Pace, members: int) -> None:
+    """Advance the state alone, looking for lost members after every `every` steps and at the end, however sliced."""
+    step = 0
+    for now in pace.slices(members * every, n_steps // every):
+        batch.follow(how, t0, step, now * every, every)
+        step += now * every
+    if n_steps > step:
+        batch.follow(how, t0, step, n_steps - step, n_steps - step)
+        pace.done(members * (n_steps - step))
+
+
 class Ensemble:
     """Members of one chunk on the host: rows S and A, parameters, and how far each has come."""
 
@@ -75,9 +86,12 @@ class Ensemble:
         """Split members into groups of equal interval and step number: (members, every, step)."""
         if len(index) == 0:
             return
-        keys = np.stack([self.every[index], self.step[index]], axis=1)
-        for every, step in np.unique(keys, axis=0):
-            yield index[(keys[:, 0] == every) & (keys[:, 1] == step)], int(every), int(step)
+        every, step = self.every[index], self.step[index]
+        keys = step * (int(every.max()) + 1) + every
+        for key in np.unique(keys):
+            same = keys == key
+            first = int(np.argmax(same))
+            yield index[same], int(every[first]), int(step[first])
 
     def grow(self, index: np.ndarray, n_steps: int, t0: float) -> None:
         """Advance the members of `index`, each by `n_steps`."""
@@ -120,6 +134,8 @@ class Ensemble:
 
     def settled(self) -> np.ndarray:
         """The accumulators as they would be if the last, unfinished interval were closed now."""
+        if not np.any(self.step % self.every):
+            return self.A
         twin = self.copy()
         twin.settle(np.arange(len(self)))
         return twin.A

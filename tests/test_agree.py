@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numba import config
 
 import fastlyap as fl
 from tests import tolerances
@@ -13,6 +12,7 @@ FLOWS = ("lorenz63", "rossler", "hyper_rossler", "lorenz84", "chen", "thomas", "
          "double_gyre", "henon_heiles", "double_pendulum", "coupled_rossler", "kuramoto", "lorenz96")  # fmt: skip
 SIZED = {"kuramoto": 5, "lorenz96": 6}
 EVERY_INTEGRATOR = ("lorenz63", "double_gyre")  # an autonomous one, and one driven in time
+ALSO_ALONE = ("henon", "folded_towel", "lorenz63", "double_gyre", "double_pendulum")
 MEMBERS = 3
 
 CASES = [(name, None) for name in MAPS] + [(name, "rk4") for name in FLOWS]
@@ -46,8 +46,8 @@ def same(found, wanted, steps):
     np.testing.assert_array_equal(found.failed_step, wanted.failed_step)
     np.testing.assert_array_equal(found.n_steps, wanted.n_steps)
     well = ~fl.Status.failed(wanted.status)
-    stretch = growth(wanted)[well].max() + np.log(wanted.conditioning[well].max())
-    assert stretch < 25, "the run is too long for a comparison of orbits"
+    stretch = growth(wanted)[well].max() + np.log(wanted.conditioning[well].max()) / 2
+    assert stretch < 22, "the run is too long for a comparison of orbits"
     allowed = tolerances.growth(found.settings["dtype"], steps=steps, stretch=stretch)
     np.testing.assert_allclose(growth(found), growth(wanted), rtol=0, atol=allowed)
     np.testing.assert_allclose(found.conditioning[well], wanted.conditioning[well], rtol=allowed)
@@ -61,20 +61,16 @@ def same(found, wanted, steps):
 @pytest.mark.parametrize("name,integrator", ALL)
 def test_spectrum(name, integrator, direction):
     system, x0, parameters = build(name)
-    steps = 10 if config.DISABLE_JIT else 16 if integrator == "dopri5" else 20
+    steps = 7 if name in MAPS else 16
     how = dict(steps=steps, transient=4, every=3, direction=direction, integrator=integrator)
     wanted = fl.spectrum(system, x0, parameters, backend="reference", **how)
     assert np.all(wanted.status == fl.Status.OK)
     assert np.all(np.isfinite(wanted.exponents))
     same(fl.spectrum(system, x0, parameters, backend="cpu", **how), wanted, steps)
-    if name in ("lorenz63", "double_gyre", "henon", "folded_towel", "double_pendulum"):
-        first = {each: value[0] for each, value in parameters.items()}
-        alone = fl.spectrum(system, x0[0], first, backend="cpu", **how)
-        first = fl.spectrum(system, x0[:1], {each: value[:1] for each, value in parameters.items()},
-                            backend="reference", **how)  # fmt: skip
-        np.testing.assert_array_equal(alone.exponents.shape, wanted.exponents.shape[1:])
-        same(fl.spectrum(system, x0[:1], {each: value[:1] for each, value in parameters.items()}, **how), first, steps)
-        np.testing.assert_allclose(alone.exponents, first.exponents[0], rtol=1e-9, atol=1e-9)
+    if name in ALSO_ALONE:
+        first = [x0[0], {each: value[0] for each, value in parameters.items()}]
+        one = fl.spectrum(system, *first, backend="cpu", **how)
+        same(one, fl.spectrum(system, *first, backend="reference", **how), steps)
 
 
 @pytest.mark.parametrize("name,integrator", [("henon", None), ("lorenz63", "rk4"), ("lorenz63", "dopri5")])
@@ -111,7 +107,7 @@ CALAMITIES = {
     "escape of a map": ("henon", {"a": [1.4, 10.0, 1.3]}, {}),
     "escape of a flow": ("lorenz63", {"rho": [28.0, -1e6, 20.0]}, {"dt": 0.01}),
     "not a number": ("fragile", {"a": [1.0, -1.0, -2.0]}, {}),
-    "too small a radius": ("lorenz63", {"rho": [28.0, 0.5, 20.0]}, {"escape_radius": 24.0}),
+    "too small a radius": ("lorenz63", {"rho": [28.0, 60.0, 20.0]}, {"escape_radius": 26.0}),
     "lost rank": ("henon", {"b": [0.3, 0.0, 0.2]}, {}),
     "overflow within an interval": ("henon", {"a": [1.4, 1e60, 1.3]}, {"every": 4}),
 }
@@ -127,7 +123,7 @@ def test_statuses(calamity, direction):
     wanted = fl.spectrum(system, None, parameters, backend="reference", **how)
     found = fl.spectrum(system, None, parameters, backend="cpu", **how)
     assert np.any(wanted.status != fl.Status.OK)
-    assert wanted.status[0] == fl.Status.OK or calamity == "too small a radius"
+    assert wanted.status[0] == fl.Status.OK
     np.testing.assert_array_equal(found.status, wanted.status)
     np.testing.assert_array_equal(found.failed_step, wanted.failed_step)
     np.testing.assert_array_equal(np.isnan(found.exponents), np.isnan(wanted.exponents))

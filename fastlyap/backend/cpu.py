@@ -151,8 +151,8 @@ class CpuBatch:
     def grow(
         self, how: Integration, t0: float, k: int, step: int, n_steps: int, every: int, close: bool = False
     ) -> None:
-        full = k == self.kernels.dim
-        self._run("grow", k, full, t0, how.dt, step, n_steps, every, close, *_limits(how), how.eps)
+        full, counts = k == self.kernels.dim, self.A.shape[1] > layout.head_rows(k)
+        self._run("grow", k, full, t0, how.dt, step, n_steps, every, counts, close, *_limits(how), how.eps)
 
     def settle(self, how: Integration, k: int, step: int) -> None:
         self.grow(how, 0.0, k, step, 0, 1, True)
@@ -187,7 +187,4 @@ class CpuBatch:
         )
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        return (
-            unpack(self.S, self.members).astype(np.float64),
-            unpack(self.A, self.members).copy(),
-        )
+        return unpack(self.S, self.members).astype(np.float64, copy=False), unpack(self.A, self.members)

@@ -157,15 +157,15 @@ def _grow(kernels: Kernels, k: int) -> Callable:
     run, full, kind = inlined(growth.grow), k == kernels.dim, kernels.kind
     count, scratch = layout.state_rows(kernels.dim, k), kernels.scratch_rows
 
-    def grow(S, A, P, t0, dt, step, n_steps, every, close, radius, rtol, atol, eps):
+    def grow(S, A, P, t0, dt, step, n_steps, every, counts, close, radius, rtol, atol, eps):
         e = cuda.grid(1)
         if e < S.shape[1]:
             own = cuda.local.array(count, kind)
             W = cuda.local.array(scratch, kind)
             for i in range(count):
                 own[i] = S[i, e]
-            run(model, advance, own, A[:, e], P[:, e], W, k, full, t0, dt, step, n_steps, every, close, radius, rtol,
-                atol, eps)  # fmt: skip
+            run(model, advance, own, A[:, e], P[:, e], W, k, full, t0, dt, step, n_steps, every, counts, close, radius,
+                rtol, atol, eps)  # fmt: skip
             for i in range(count):
                 S[i, e] = own[i]
 
@@ -239,9 +239,10 @@ class CudaBatch:
     def grow(
         self, how: Integration, t0: float, k: int, step: int, n_steps: int, every: int, close: bool = False
     ) -> None:
+        counts = self.A.shape[0] > layout.head_rows(k)
         self._launch(
-            self.kernels.grow(k), t0, how.dt, step, n_steps, every, close, how.escape_radius, how.rtol, how.atol,
-            how.eps,
+            self.kernels.grow(k), t0, how.dt, step, n_steps, every, counts, close, how.escape_radius, how.rtol,
+            how.atol, how.eps,
         )  # fmt: skip
 
     def settle(self, how: Integration, k: int, step: int) -> None:

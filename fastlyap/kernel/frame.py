@@ -7,6 +7,7 @@ vector orthogonal to the others, so that the rest of the spectrum goes on.
 
 import math
 
+from fastlyap.kernel import vectors
 from fastlyap.kernel._compile import kernel, kernel_call
 from fastlyap.kernel.lanes import any_lane, both, is_finite, like, negate, select, slot
 
@@ -35,7 +36,7 @@ def reorthonormalise(model, S, k, R, eps):
             v = model.get(S, o)
         r = math.sqrt(square)
         model.put(S, o, model.scale(like(r, 1.0) / r, v, slot(S, o, n)))
-        model.project(S, o, o + n, k - 1 - j)
+        model.project(S, first, j, k)
         R[j] = select(lost, r - r, r)
 
 
@@ -84,11 +85,5 @@ def volume(n, S, V):
         V[c * n + c] = beta
         scale = length * abs(beta)
         inverse = select(scale > like(scale, 0.0), like(scale, 1.0) / scale, scale)
-        for m in range(c + 1, n):
-            d = V[m * n + c] * V[c * n + c]
-            for i in range(c + 1, n):
-                d = d + V[m * n + i] * V[c * n + i]
-            d = d * inverse
-            for i in range(c, n):
-                V[m * n + i] = V[m * n + i] - d * V[c * n + i]
+        vectors.take_out(n - c, n, V, c * n + c, (c + 1) * n + c, n - 1 - c, inverse)
     return product

@@ -134,12 +134,13 @@ def everyone_lost(A):
 
 
 @kernel
-def grow(model, advance, S, A, P, W, k, full, t0, dt, step, n_steps, every, close, radius, rtol, atol, eps):
+def grow(model, advance, S, A, P, W, k, full, t0, dt, step, n_steps, every, counts, close, radius, rtol, atol, eps):
     """Advance a block of members by `n_steps` steps from step number `step`.
 
     Reorthonormalisations fall on the multiples of `every`; `full` (k == n) also accumulates the volume and the
-    divergence. Cells of base length `every` are folded and merged as the step number tells. `close` ends with
-    one more reorthonormalisation, of an interval that may be shorter.
+    divergence. When it `counts`, cells of base length `every` are folded and merged as the step number tells
+    (a run-up has no rows for cells). `close` ends with one more reorthonormalisation, of an interval that may be
+    shorter.
     """
     end = step + n_steps
     length = cell_length(step, every)
@@ -151,7 +152,7 @@ def grow(model, advance, S, A, P, W, k, full, t0, dt, step, n_steps, every, clos
             step += 1
         if step == stop or close:
             settle(model, S, A, W, k, full, step, radius, eps)
-            if step == edge and not close:
+            if counts and step == edge and not close:
                 length = close_cell(S, A, k, step, length)
                 edge = step + length
             if close or everyone_lost(A):

@@ -23,6 +23,11 @@ def state_rows(n, k):
     return n + 1 + k * n
 
 
+def head_rows(k):
+    """Number of rows of `A` before the cells: all there are in a run-up, which counts nothing."""
+    return GROWTH + 2 * k
+
+
 def accumulator_rows(k):
-    """Number of rows of `A`."""
-    return GROWTH + 2 * k + N_CELLS * k
+    """Number of rows of `A`, cells included."""
+    return head_rows(k) + N_CELLS * k

@@ -28,21 +28,26 @@ def growth(
     `reference.growth.growth`.
     """
     g = begin(x, frame)
-    g, orbit = _forward(dynamics, g, transient + steps + transient, every, radius)
+    g, orbit = _forward(dynamics, g, (transient, steps, transient), every, radius)
     g = _back(dynamics, g, orbit, transient + steps, transient, every, radius)
     g = forget(settled(g, every=every, first=transient + steps, radius=radius))
     g = _back(dynamics, g, orbit, transient, steps, every, radius)
     return settled(g, every=every, first=transient, radius=radius)
 
 
-def _forward(dynamics: Dynamics, g: Growth, n_steps: int, every: int, radius: float) -> tuple[Growth, list]:
-    """The orbit as a list of (state, proposal) before each step, and what its members came to."""
+def _forward(dynamics: Dynamics, g: Growth, lengths: tuple[int, ...], every: int, radius: float) -> tuple[Growth, list]:
+    """The orbit as a list of (state, proposal) before each step, and what its members came to.
+
+    `lengths` are those of consecutive stretches; lost members are looked for after every `every` steps of each, and
+    at its end.
+    """
     orbit = []
-    for number in range(n_steps):
+    for place, length in [(place, length) for length in lengths for place in range(1, length + 1)]:
+        number = len(orbit)
         orbit.append((g.x, g.proposal))
         made = step(dynamics, dynamics.t0 + number * dynamics.dt, g.x[:, None], g.proposal)
         status, failed_step = mark(g.status, made.failed, codes.FAILED), g.failed_step
-        if (number + 1) % every == 0 or number + 1 == n_steps:
+        if place % every == 0 or place == length:
             status = examine(status, made.Z[:, 0], radius)
             failed_step = date(failed_step, status, number + 1)
         g = replace(g, x=made.Z[:, 0], proposal=made.proposal, status=status, failed_step=failed_step)

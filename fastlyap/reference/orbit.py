@@ -26,7 +26,7 @@ def orbit(
 ) -> Orbit:
     """States after every `every`-th of `steps` steps that follow `transient` steps; the start is not among them.
 
-    Escape (some |x_i| > radius) and NaN are looked for at the kept states and at the end of the transient.
+    Escape (some |x_i| > radius) and NaN are looked for at the kept states, as often in the transient, and at its end.
     `failed_step` counts from the very start.
     """
     Z, proposal = x[:, None], np.zeros_like(x[:, 0])
@@ -36,12 +36,13 @@ def orbit(
         made = step(dynamics, dynamics.t0 + (number - 1) * dynamics.dt, Z, proposal)
         Z, proposal = made.Z, made.proposal
         status = mark(status, made.failed, codes.FAILED)
-        place, between = divmod(number - transient, every)
-        if number < transient or between:
+        before = number <= transient
+        place, between = divmod(number if before else number - transient, every)
+        if between and number != transient:
             continue
         status = examine(status, Z[:, 0], radius)
         failed_step = date(failed_step, status, number)
-        if place > 0:
+        if not before:
             kept[:, place - 1] = np.where((status == codes.OK)[:, None], Z[:, 0], np.nan)
     times = dynamics.t0 + (transient + np.arange(1, kept.shape[1] + 1) * every) * dynamics.dt
     return Orbit(kept, times, status, failed_step)

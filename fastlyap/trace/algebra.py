@@ -18,12 +18,12 @@ def print_algebra(n: int) -> str:
     mean = f"({' + '.join(f'e{i} * e{i}' for i in each)}) * like(e0, {1.0 / n!r})"
     text += function("mean_square", "e, x, y, rtol, atol", lines, mean)
     lines = [
-        "u = get(S, q)",
-        "for m in range(count):",
-        f"    w = get(S, v + m * {n})",
-        f"    put(S, v + m * {n}, axpy(-dot(u, w), u, w, S))",
+        f"u = get(S, first + j * {n})",
+        "for m in range(j + 1, k):",
+        f"    w = get(S, first + m * {n})",
+        f"    put(S, first + m * {n}, axpy(-dot(u, w), u, w, S))",
     ]
-    text += function("project", "S, q, v, count", lines, None)
+    text += function("project", "S, first, j, k", lines, None)
     text += _volume(n)
     lines = ["k = tangent(J, o, P, w, K)"]
     arguments = "J, o, P, w, v, r, weight, ahead, R, Y, K"

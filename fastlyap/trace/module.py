@@ -44,10 +44,10 @@ step_back = {step_back}
 
 
 @entry
-def grow(S, A, P, W, lo, hi, k, full, t0, dt, step, n_steps, every, close, radius, rtol, atol, eps):
+def grow(S, A, P, W, lo, hi, k, full, t0, dt, step, n_steps, every, counts, close, radius, rtol, atol, eps):
     for b in range(lo, hi):
         growth.grow(model, stepper, rows(S[b]), rows(A[b]), rows(P[b]), rows(W), k, full, t0, dt, step, n_steps,
-                    every, close, radius, rtol, atol, eps)
+                    every, counts, close, radius, rtol, atol, eps)
 
 
 @entry

@@ -206,7 +206,7 @@ def print_rows_functions(recording) -> tuple[str, int]:
 
 VECTORS = {"get": "S, o", "put": "S, o, x", "axpy": "h, a, x, out", "scale": "s, a, out", "dot": "a, b",
            "choose": "mask, a, b, out", "zero": "x, out", "mean_square": "e, x, y, rtol, atol",
-           "project": "S, q, v, count"}  # fmt: skip
+           "project": "S, first, j, k"}  # fmt: skip
 
 
 def print_rows_algebra(n: int) -> str:

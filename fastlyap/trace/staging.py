@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from fastlyap.trace.cuts import LONG, kept, rebuild, widen
-from fastlyap.trace.derivatives import ZERO, jacobian_rows, negative, plus, times
+from fastlyap.trace.derivatives import ONE, ZERO, jacobian_rows, negative, plus, times
 from fastlyap.trace.graph import Node, constant, leaf, make, topological
 from fastlyap.trace.reroll import Group, Site, group
 
@@ -163,15 +163,26 @@ def _numbers(groups: Sequence[Group], n: int) -> dict[int, int]:
     return new
 
 
-def combination(terms: Sequence[tuple[bool, Node]]) -> Node:
-    """The sum of terms (subtracted, term); what is added comes first, so that no negation is left over."""
-    if not terms:
-        return ZERO
+def combination(terms: Sequence[tuple[bool, Node, Node]]) -> Node:
+    """The sum of products (subtracted, coefficient, factor), long ones term by term, else by coefficients."""
     if len(terms) > LONG:
-        return make("sum", *[negative(term) if minus else term for minus, term in terms])
+        products = [(minus, times(c, a)) for minus, c, a in terms]
+        return make("sum", *[negative(product) if minus else product for minus, product in products])
+    factors: dict[Node, list[tuple[bool, Node]]] = {}
+    for minus, c, a in terms:
+        factors.setdefault(c, []).append((minus, a))
+    whole = []
+    for c, found in factors.items():
+        minus = all(minus for minus, _ in found)
+        whole.append((minus, times(c, _total([(m != minus, a) for m, a in found]))))
+    return _total(whole)
+
+
+def _total(terms: Sequence[tuple[bool, Node]]) -> Node:
+    """What is added comes first, so that no negation is left over."""
     total = ZERO
-    for minus, term in sorted(terms, key=lambda item: item[0]):
-        total = plus(total, negative(term) if minus else term)
+    for minus, a in sorted(terms, key=lambda term: term[0]):
+        total = plus(total, negative(a) if minus else a)
     return total
 
 
@@ -223,7 +234,7 @@ class _Linear:
         """Derivatives of the cuts, then of the outputs, along a vector."""
         sites = []
         for r, terms in enumerate(self.rows):
-            node = combination([(minus, times(c, leaf("x", self._place(j)))) for j, minus, c in terms])
+            node = combination([(minus, c, leaf("x", self._place(j))) for j, minus, c in terms])
             sites.append(Site((self._result(r),), (node,)))
         return sites
 
@@ -234,7 +245,7 @@ class _Linear:
         for r, terms in enumerate(self.rows):
             place = self._result(r)
             for position, (j, minus, c) in enumerate(terms):
-                columns[j].append((template[place], position, r, (minus, times(c, leaf("x", place)))))
+                columns[j].append((template[place], position, r, (minus, c, leaf("x", place))))
         sites = []
         for j in [*reversed(range(self.n, self.n + self.n_cuts)), *range(self.n)]:
             terms = [entry[-1] for entry in sorted(columns[j], key=lambda entry: entry[:3])]
@@ -251,8 +262,8 @@ class _Linear:
             masks.append(mask)
         found = [self._diagonal(i, masks) for i in range(self.n)]
         fixed = constant(sum(node.value for node in found if node.op == "const"))
-        moving = [(node.op == "neg", negative(node) if node.op == "neg" else node) for node in found if node.op != "const"]
-        return Site((self.trace_place,), (combination([(False, fixed), *moving] if fixed.value else moving),))
+        terms = [(node.op == "neg", ONE, negative(node) if node.op == "neg" else node) for node in found if node.op != "const"]
+        return Site((self.trace_place,), (combination([(False, ONE, fixed), *terms] if fixed.value else terms),))
 
     def _diagonal(self, i: int, masks: Sequence[int]) -> Node:
         """d f_i / d x_i: its own entry, and what comes back through cuts that depend on x_i."""
@@ -270,4 +281,4 @@ class _Linear:
 
 
 def _dot(terms: Sequence[Term], along: dict[int, Node]) -> Node:
-    return combination([(minus, times(c, along[j])) for j, minus, c in terms if j in along])
+    return combination([(minus, c, along[j]) for j, minus, c in terms if j in along])

@@ -44,9 +44,10 @@ def compiled(system, integrator, dtype, name="grow"):
     from fastlyap.backend import cuda as backend
 
     kernels = backend.load(system, Integration(integrator, 0.01, dtype=dtype))
-    real, whole, rows, sums = types.float64, types.int64, kernels.kind[:, ::1], types.float64[:, ::1]
+    real, whole, truth = types.float64, types.int64, types.boolean
+    rows, sums = kernels.kind[:, ::1], types.float64[:, ::1]
     choice, *rest = {
-        "grow": (system.dim, real, real, whole, whole, whole, types.boolean, real, real, real, real),
+        "grow": (system.dim, real, real, whole, whole, whole, truth, truth, real, real, real, real),
         "follow": (False, real, real, whole, whole, real, real, real, rows, whole),
         "pull_back": (system.dim, rows, rows, real, real, whole, whole, whole, whole, real, real, real, real),
     }[name]

@@ -61,8 +61,9 @@ def test_four_states():
     assert_same(fl.systems.henon_heiles(), steps=20, transient=4, every=4)
 
 
-def test_adjoint():
-    assert_same(fl.systems.lorenz63(), direction="adjoint", **LORENZ)
+@pytest.mark.parametrize("integrator", ["rk4", "dopri5"])
+def test_adjoint(integrator):
+    assert_same(fl.systems.lorenz63(), direction="adjoint", integrator=integrator, **LORENZ)
 
 
 def test_many_blocks_of_threads(monkeypatch):
@@ -89,13 +90,17 @@ def test_resume_is_one_longer_run():
     np.testing.assert_array_equal(resumed.exponents, fl.spectrum(system, backend="cuda", **HENON).exponents)
 
 
-def test_trajectory_in_parts(monkeypatch):
+FORCED = (fl.systems.duffing(), dict(x0=np.array([[0.5, 0.0], [1.0, 1.0], [-1.0, 0.3], [0.1, 0.1], [2.0, 0.0]])))
+
+
+@pytest.mark.parametrize("system, members", [(fl.systems.henon(), {"parameters": HENON["parameters"]}), FORCED])
+def test_trajectory_in_parts(system, members, monkeypatch):
     from fastlyap.backend import cuda
 
-    options = dict(parameters=HENON["parameters"], steps=11, every=2, transient=3)
-    host = fl.trajectory(fl.systems.henon(), backend="cpu", **options)
+    options = dict(**members, steps=11, every=2, transient=3)
+    host = fl.trajectory(system, backend="cpu", **options)
     monkeypatch.setattr(cuda, "ORBIT_BYTES", 8 * 2 * 5 * 2)  # two states of each member
-    card = fl.trajectory(fl.systems.henon(), backend="cuda", **options)
+    card = fl.trajectory(system, backend="cuda", **options)
     near(card.state, host.state)
     np.testing.assert_array_equal(card.status, host.status)
     np.testing.assert_array_equal(card.failed_step, host.failed_step)

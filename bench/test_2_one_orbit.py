@@ -1,0 +1,54 @@
+"""Lorenz 63, full spectrum of a single orbit: the one-lane program, one core."""
+
+import time
+
+import pytest
+
+from bench import agreement
+from bench.contenders import numpy_lorenz63
+from bench.workloads import exponents, lorenz63, ours, sweep, theirs
+
+SECTION = "2. Lorenz 63, one orbit, 3 exponents"
+RHO = 28.0
+
+pytestmark = pytest.mark.benchmark(timer=time.process_time, group="one orbit")
+
+
+def pynamicalsys(steps):
+    from bench.contenders import with_pynamicalsys
+
+    spectrum = with_pynamicalsys.lorenz63_spectrum
+    agreement.in_sum(spectrum(RHO, agreement.SHORT), exponents(lorenz63, steps=agreement.SHORT))
+    agreement.in_largest(spectrum(RHO, steps), exponents(lorenz63, steps=steps))
+    return theirs("pynamicalsys", spectrum, steps, RHO)
+
+
+def lyapax(steps):
+    from bench.contenders import with_lyapax
+
+    spectrum = with_lyapax.lorenz63_spectra
+    agreement.in_sum(spectrum(RHO, agreement.SHORT), exponents(lorenz63, steps=agreement.SHORT))
+    agreement.in_largest(spectrum(RHO, steps // 2), exponents(lorenz63, steps=steps // 2))
+    return theirs("lyapax", spectrum, steps, RHO)
+
+
+def test_one_orbit(compare, book, sizes, absent):
+    us = ours(lorenz63, int(2_000_000 * sizes.scale))
+    often = ours(lorenz63, int(2_000_000 * sizes.scale), name="fastlyap, every=1", every=1)
+    others = {"numpy": theirs("NumPy", numpy_lorenz63.loop, 2000, sweep(RHO, RHO, 1))}
+    aims = {"numpy": "", "pynamicalsys": ">= 10", "lyapax": ">= 50"}
+    for package, make in (("pynamicalsys", lambda: pynamicalsys(50_000)), ("lyapax", lambda: lyapax(20_000))):
+        reason = absent(package)
+        if reason:
+            book.add(SECTION, f"against {package}", aim=aims[package], note=reason)
+        else:
+            others[package] = make()
+    found = compare(us, often, *others.values())
+    for one, note in ((us, "a reorthonormalisation every 10 steps"), (often, "after every step")):
+        book.add(SECTION, f"rate, {one.name}", found.rate(one.name) / 1e6, unit="M steps/s", note=note)
+    for package, other in others.items():
+        rate = f"{found.rate(other.name) / 1e6:.3g} M steps/s"
+        book.ratio(SECTION, f"against {package}", found.ratio(other.name, us.name), aim=aims[package], note=rate)
+    if "pynamicalsys" in others:
+        ratio = found.ratio("pynamicalsys", often.name)
+        book.ratio(SECTION, "against pynamicalsys, both every=1", ratio, note="it offers no other interval")

@@ -1,0 +1,36 @@
+"""From a fresh process to the first result: imports, then the call with an empty and with a filled kernel cache."""
+
+import numpy as np
+import pytest
+
+from bench.processes import fresh
+
+SECTION = "6. First result in a fresh process, 64 members"
+CASES = {  # label: (system, size, cold aim)
+    "Henon, n = 2": ("henon", 2, "<= 5"),
+    "Lorenz 63, n = 3": ("lorenz63", 3, "<= 5"),
+    "Lorenz 96, n = 8": ("lorenz96", 8, "<= 9"),
+    "Lorenz 96, n = 40": ("lorenz96", 40, ""),
+    "Lorenz 96, n = 400": ("lorenz96", 400, "that of n = 40"),
+}
+
+
+@pytest.mark.parametrize("label", CASES)
+def test_first_result(book, sizes, tmp_path, label):
+    name, size, aim = CASES[label]
+    cold, warm = [], []
+    for repeat in range(sizes.repeats):
+        cache = tmp_path / str(repeat)
+        cold.append(fresh(name, size, cache))
+        warm.append(fresh(name, size, cache))
+    for runs, state, wish in ((cold, "cold", aim), (warm, "warm", "<= 0.5" if size <= 4 else "")):
+        seconds = [run["first"] for run in runs]
+        book.add(
+            SECTION, f"{label}, {state} cache", float(np.median(seconds)), unit="s", low=min(seconds),
+            high=max(seconds), aim=wish, note=f"a second call takes {np.median([r['second'] for r in runs]):.2g} s",
+        )  # fmt: skip
+    if label == next(iter(CASES)):
+        for package in ("numba", "fastlyap"):
+            seconds = [run[package] for run in cold + warm]
+            note = "apart from the calls below" + (", beyond numba" if package == "fastlyap" else "")
+            book.add(SECTION, f"import {package}", float(np.median(seconds)), unit="s", note=note)
