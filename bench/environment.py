@@ -1,6 +1,8 @@
 """One core, one thread, double precision: set before NumPy, Numba or JAX are loaded."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 CORES = sorted(os.sched_getaffinity(0))  # what this process was given, before it confines itself
@@ -13,15 +15,20 @@ _SETTINGS = {
     "JAX_ENABLE_X64": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-_cache: list[tempfile.TemporaryDirectory] = []
 
 
 def confine() -> None:
     """Pin this process to its last core, forbid helper threads, and begin with an empty kernel cache."""
     os.environ.update(_SETTINGS)
     use_cores(1)
-    _cache.append(tempfile.TemporaryDirectory(prefix="bench-"))
-    os.environ["FASTLYAP_CACHE_DIR"] = _cache[0].name
+    os.environ["FASTLYAP_CACHE_DIR"] = temporary_folder()
+
+
+def temporary_folder() -> str:
+    """A folder that is gone when this process ends."""
+    folder = tempfile.mkdtemp(prefix="bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def use_cores(count: int) -> None:

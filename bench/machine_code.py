@@ -36,8 +36,8 @@ def step_loop(assembly: str, n: int, k: int, width: int) -> Packed | None:
     """Instructions of one step with k tangent vectors; None where the loops are not to be recognised."""
     lines = assembly.splitlines()
     position = {m.group(1): i for i, line in enumerate(lines) if (m := LABEL.match(line))}
-    back = [(position[m.group(1)], i) for i, line in enumerate(lines) if (m := JUMP.match(line)) and m.group(1) in position]
-    back = [(start, end) for start, end in back if start < end]
+    jumps = [(m.group(1), i) for i, line in enumerate(lines) if (m := JUMP.match(line))]
+    back = [(position[label], i) for label, i in jumps if position.get(label, i) < i]
     single = [(s, e) for s, e in back if not any(s < at < e for at in position.values())]
     single = [(s, e) for s, e in single if _count(STORE, lines[s:e]) == n]
     if not single:

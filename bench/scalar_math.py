@@ -1,5 +1,6 @@
 """The elementary functions with sine and cosine computed lane by lane: what a kernel costs without vector math."""
 
+import copy
 import math
 
 from numba import types
@@ -10,7 +11,7 @@ from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.emit import per_lane
 from fastlyap.kernel.lane_types import VecType
 from fastlyap.request import Integration
-from fastlyap.trace.module import Module
+from fastlyap.trace import cache
 
 
 def _lane_by_lane(scalar):
@@ -42,8 +43,9 @@ def cos(x):
 
 def kernels(system, how: Integration, width: int) -> cpu.Kernels:
     """The kernels of a system, with the two functions exchanged."""
-    made: Module = cpu.module_of(system, how.integrator, width)
-    text = made.text.replace("import elementary as f\n", "import elementary as f\nfrom bench import scalar_math\n")
+    found = copy.copy(cpu.load(system, how, width))
+    text = cpu.module_of(system, how.integrator, width).text
+    text = text.replace("import elementary as f\n", "import elementary as f\nfrom bench import scalar_math\n")
     text = text.replace("f.sin(", "scalar_math.sin(").replace("f.cos(", "scalar_math.cos(")
-    options = f"{cpu.options(width, how.dtype)} lane by lane"
-    return cpu.Kernels(made._replace(text=text), options, width=width, how=how, dim=system.dim)
+    found.module = cache.load(text, "lane by lane")
+    return found

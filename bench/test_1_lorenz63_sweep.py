@@ -120,7 +120,8 @@ def test_against_jax(compare, book, sizes, absent):
     found = compare(us, *by_hand, *packaged, loop)
     best = found.best([c.name for c in by_hand + packaged])
     for other in by_hand + packaged:
-        remark = f"{found.rate(other.name) / 1e6:.3g} M member-steps/s, compiled in {found.compile_seconds(other):.1f} s"
+        rate, first = found.rate(other.name) / 1e6, found.compile_seconds(other)
+        remark = f"{rate:.3g} M member-steps/s, compiled in {first:.1f} s"
         book.ratio(
             SECTION, f"against {other.name}", found.ratio(other.name, us.name),
             aim=">= 10" if other.name == best else "", note=f"{remark}; {ceiling(found, loop, other)}",

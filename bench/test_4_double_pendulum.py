@@ -44,10 +44,13 @@ def test_against_scalar_math(compare, book, sizes):
     np.testing.assert_allclose(after[0], after[1], rtol=0, atol=1e-9)
     us = bare(vector, members, steps, elementary.library())[1]
     other = bare(scalar, members, steps // 5, "scalar sin and cos")[1]
-    found = compare(us, other)
+    single = bare(cpu.load(double_pendulum, HOW, 1), members, steps // 5, "one lane")[1]
+    found = compare(us, other, single)
     aim = ">= 6" if hardware.simd_bits() == 512 else ""
     note = f"same kernel, {width} lanes; vector functions from {us.name}"
     book.ratio(SECTION, "against scalar sin and cos", found.ratio(other.name, us.name), aim=aim, note=note)
+    note = "all arithmetic scalar"
+    book.ratio(SECTION, "against the one-lane program", found.ratio(single.name, us.name), note=note)
 
 
 @kernel

@@ -16,11 +16,13 @@ from fastlyap.planning import KEEP_BYTES, Plan
 from fastlyap.request import Integration, Members, SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, SystemInfo, Trajectory
 from fastlyap.status import Status
+from fastlyap.trace.graph import topological
 
 
 def info(system: Any) -> SystemInfo:
     """The system's label on a result."""
-    return SystemInfo(system.name, system.kind, system.dim, tuple(system.state_names), system.digest)
+    driven = system.recording is not None and any(node.op == "t" for node in topological(system.recording.outputs))
+    return SystemInfo(system.name, system.kind, system.dim, tuple(system.state_names), system.digest, not driven)
 
 
 def settings(request: Any, plan: Plan) -> dict[str, Any]:

@@ -22,13 +22,15 @@ def growth(dtype, *, steps, stretch=0.0):
     return ULPS * eps(dtype) * steps * np.exp(max(float(stretch), 0.0)) + FLOOR * eps(dtype)
 
 
-def sum_rule(dtype, *, n, steps, log_size):
+def sum_rule(dtype, *, n, steps, log_size, conditioning=1.0):
     """Largest |sum of log growth - log|det|| over `steps` steps, `log_size` the sum of |log growth| (law I1).
 
-    Both are sums of `steps` terms whose rounding errors are independent, hence the square root. In float32 the
-    mantissas are multiplied in float32 between two logarithms, so the same law holds with its eps.
+    Both are sums of `steps` terms whose rounding errors are independent, hence the square root. In the intervals of
+    largest conditioning the trailing r_jj and the determinant are both differences of numbers that much larger,
+    which adds n * eps * conditioning for each of the few such intervals. In float32 the mantissas are multiplied
+    in float32 between two logarithms, so the same law holds with its eps.
     """
-    return 100 * eps(dtype) * (np.sqrt(steps) * n + log_size)
+    return eps(dtype) * (100 * (np.sqrt(steps) * n + log_size) + 10 * n * conditioning)
 
 
 def ratio(residual, scale):

@@ -1,17 +1,14 @@
 """jitcode: symbolic equations to C, one orbit, dopri5 of SciPy's `ode`; a reorthonormalisation every 0.1."""
 
 import functools
-import tempfile
 import warnings
 
 import numpy as np
 
+from bench.environment import temporary_folder
 from bench.workloads import lorenz96
 
 INTERVAL = 0.1
-
-
-_modules: list[tempfile.TemporaryDirectory] = []
 
 
 @functools.cache
@@ -20,10 +17,9 @@ def _compiled(n):
     from jitcode import jitcode_lyap, y
 
     rule = [(y((i + 1) % n) - y((i - 2) % n)) * y((i - 1) % n) - y(i) + 8.0 for i in range(n)]
-    _modules.append(tempfile.TemporaryDirectory(prefix="jitcode-"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it advises against many exponents
-        return jitcode_lyap(rule, n_lyap=n, verbose=False).save_compiled(_modules[-1].name + "/")
+        return jitcode_lyap(rule, n_lyap=n, verbose=False).save_compiled(temporary_folder() + "/")
 
 
 def lorenz96_spectrum(tolerance: float, time: float, n: int = 40) -> np.ndarray:

@@ -70,20 +70,27 @@ def replace(n, S, j, lost):
 
 @kernel_call
 def volume(n, S, V):
-    """|det| of the n frame vectors in `S` by Householder reflections in the scratch rows `V` (n * n)."""
+    """|det| of the n frame vectors in `S` by Householder reflections in the scratch rows `V` (n * n).
+
+    The reflector of a column is scaled to w - (u w) u, and four of them are applied to the later vectors together.
+    """
     for i in range(n * n):
         V[i] = S[n + 1 + i]
     product = like(S[0], 1.0)
     for c in range(n):
-        s = V[c * n + c] * V[c * n + c]
-        for i in range(c + 1, n):
-            s = s + V[c * n + i] * V[c * n + i]
-        length = math.sqrt(s)
+        o = c * n + c
+        before = c % 4
+        u = slot(V, o, n - c)
+        length = math.sqrt(vectors.dot(n - c, u, u))
         product = product * length
-        head = V[c * n + c]
-        beta = select(head < like(head, 0.0), head - length, head + length)
-        V[c * n + c] = beta
+        beta = select(u[0] < like(length, 0.0), u[0] - length, u[0] + length)
         scale = length * abs(beta)
-        inverse = select(scale > like(scale, 0.0), like(scale, 1.0) / scale, scale)
-        vectors.take_out(n - c, n, V, c * n + c, (c + 1) * n + c, n - 1 - c, inverse)
+        factor = select(scale > like(scale, 0.0), like(scale, 1.0) / math.sqrt(scale), scale)
+        u[0] = beta
+        vectors.scale(n - c, factor, u, u)
+        vectors.take_out(n - c, n, V, o, o + n, min(3 - before, n - 1 - c))
+        for i in range(before):
+            V[o - 1 - i] = like(length, 0.0)
+        if before == 3:
+            vectors.take_out_four(n - c + 3, n, V, o - 3 * n - 3, o + n - 3, n - 1 - c)
     return product

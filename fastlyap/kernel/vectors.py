@@ -81,8 +81,8 @@ def mean_square(n, e, x, y, rtol, atol):
 
 
 @kernel
-def take_out(n, stride, S, q, v, count, factor):
-    """w - factor (u w) u for `count` vectors w at rows v, v + stride ...; u is at row q.
+def take_out(n, stride, S, q, v, count):
+    """w - (u w) u for `count` vectors w at rows v, v + stride ...; u is at row q.
 
     Four vectors at a time, so that u is loaded once for all of them.
     """
@@ -101,10 +101,6 @@ def take_out(n, stride, S, q, v, count, factor):
             p1 = p1 + u * S[b + i]
             p2 = p2 + u * S[c + i]
             p3 = p3 + u * S[d + i]
-        p0 = factor * p0
-        p1 = factor * p1
-        p2 = factor * p2
-        p3 = factor * p3
         for i in range(n):
             u = S[q + i]
             S[a + i] = S[a + i] - p0 * u
@@ -113,22 +109,22 @@ def take_out(n, stride, S, q, v, count, factor):
             S[d + i] = S[d + i] - p3 * u
     for m in range(count - count % 4, count):
         w = slot(S, v + m * stride, n)
-        p = factor * dot(n, slot(S, q, n), w)
+        p = dot(n, slot(S, q, n), w)
         for i in range(n):
             w[i] = w[i] - p * S[q + i]
 
 
 @kernel
-def take_out_four(n, S, q, v, count):
-    """Take the parts along the four unit vectors at q, one after the other, out of `count` vectors at v.
+def take_out_four(n, stride, S, q, v, count):
+    """w - (u w) u for the four vectors u at rows q, q + stride ... in turn and `count` vectors w at v, v + stride ...
 
-    All scalar products of a vector are taken at once; those of the unit vectors with each other, which rounding
-    leaves, turn them into the ones of modified Gram-Schmidt (Ruhe 1983, Swirydowicz et al. 2021, "inverse
-    compact WY"). Half the loads and a quarter of the stores of doing it one by one.
+    All scalar products with a vector w are taken at once; those of the u with each other turn them into the ones
+    that going one by one would meet. For Gram-Schmidt see Ruhe (1983), Swirydowicz et al. (2021, "inverse compact
+    WY"), for reflections Joffrain et al. (2006, "UT transform"). A quarter of the stores, half the loads.
     """
-    q1 = q + n
-    q2 = q1 + n
-    q3 = q2 + n
+    q1 = q + stride
+    q2 = q1 + stride
+    q3 = q2 + stride
     u0 = slot(S, q, n)
     u1 = slot(S, q1, n)
     u2 = slot(S, q2, n)
@@ -140,8 +136,8 @@ def take_out_four(n, S, q, v, count):
     g31 = dot(n, u3, u1)
     g32 = dot(n, u3, u2)
     for pair in range((count + 1) // 2):
-        a = slot(S, v + 2 * pair * n, n)
-        b = slot(S, v + min(2 * pair + 1, count - 1) * n, n)
+        a = slot(S, v + 2 * pair * stride, n)
+        b = slot(S, v + min(2 * pair + 1, count - 1) * stride, n)
         a0 = like(S[q], 0.0)
         a1 = a0
         a2 = a0
@@ -181,6 +177,6 @@ def project(n, S, first, j, k):
     Vectors are at rows first + j n. The parts along four neighbours are taken out of all later vectors together.
     """
     q = first + j * n
-    take_out(n, n, S, q, q + n, min(3 - j % 4, k - 1 - j), like(S[q], 1.0))
+    take_out(n, n, S, q, q + n, min(3 - j % 4, k - 1 - j))
     if j % 4 == 3:
-        take_out_four(n, S, q - 3 * n, q + n, k - 1 - j)
+        take_out_four(n, n, S, q - 3 * n, q + n, k - 1 - j)

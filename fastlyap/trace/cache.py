@@ -80,7 +80,7 @@ def load(text: str, options: str = "") -> ModuleType:
 
 def forget(module: ModuleType) -> None:
     """Throw away a module's machine code on disk (it was unreadable) and the module in this process."""
-    folder = Path(str(module.__file__)).parent / "__pycache__"
+    folder = Path(str(getattr(module, "__file__", "."))).parent / "__pycache__"
     for path in folder.glob(f"{module.__name__}.*"):
         path.unlink(missing_ok=True)
     sys.modules.pop(module.__name__, None)

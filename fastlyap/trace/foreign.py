@@ -19,7 +19,7 @@ from fastlyap.kernel.lanes import slot
 
 
 @kernel
-def rule(t, x, P, out):
+def rule(t, x, P, J, o, out):
     user_rule(t, x, P, out)
     return out
 

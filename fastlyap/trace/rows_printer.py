@@ -211,9 +211,9 @@ VECTORS = {"get": "S, o", "put": "S, o, x", "axpy": "h, a, x, out", "scale": "s,
 
 def print_rows_algebra(n: int) -> str:
     """The vector operations for this dimension."""
-    text = ""
+    text = f"N = np.int64({n})  # no literal: Numba compiles a function anew for each of those\n\n\n"
     for name, arguments in VECTORS.items():
-        text += function(name, arguments, [], f"vectors.{name}({n}, {arguments})")
+        text += function(name, arguments, [], f"vectors.{name}(N, {arguments})")
     return text + "volume = frame.volume\n\n\n"
 
 

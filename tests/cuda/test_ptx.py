@@ -17,7 +17,7 @@ if config.ENABLE_CUDASIM or config.DISABLE_JIT:
     pytest.skip("needs the compiler, not the simulator", allow_module_level=True)
 
 SMALL = [s for s in (make() for make in systems._ALL) if s.dim <= 8 and s.recording is not None]
-SMALL += [systems.lorenz96(n=8), systems.kuramoto(n=8)]
+SMALL += [systems.lorenz96(n=8), systems.kuramoto(n=4)]
 CARD = (9, 0)  # compute capability
 
 needs_ptxas = pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs ptxas")
