@@ -1,10 +1,13 @@
-"""Run what the README shows: `python` blocks in one namespace, `sh` blocks line by line, no installs."""
+"""Run what the README shows: `python` blocks in one namespace, `sh` blocks line by line, without the installs."""
 
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+
+INSTALLS = re.compile(r"python3 -m venv|\. \.venv|pip install|git clone|cd |#|pytest|\.ci/")  # done by other stages
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
@@ -23,7 +26,9 @@ def main(readme: str, folder: str) -> None:
             exec(compile(body, "README.md", "exec"), namespace)
         elif language == "sh":
             for line in body.splitlines():
-                if line and not re.match(r"pip install|git clone|cd |#|.*pytest|\.ci/", line):
+                steps = [step.strip() for step in line.split("&&")]
+                line = " && ".join(step for step in steps if step and not INSTALLS.match(step))
+                if line:
                     print("$", line, flush=True)
                     code = subprocess.run(line, shell=True).returncode
                     if code not in (0, 3):  # 3: finished, with failed members

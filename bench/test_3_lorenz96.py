@@ -59,9 +59,10 @@ def test_batch(compare, book, sizes, absent):
         return
     best = found.best([c.name for c in by_hand])
     for other in by_hand:
-        rate = f"{found.rate(other.name) / 1e3:.3g} k member-steps/s, compiled in {found.compile_seconds(other):.1f} s"
+        note = f"{found.rate(other.name) / 1e3:.3g} k member-steps/s, compiled in {found.compile_seconds(other):.1f} s"
+        note += f"; {found.ratio(other.name, loop.name).value / flops:.3g} x at this core's FMA peak"
         aim = ">= 20" if other.name == best else ""
-        book.ratio(SECTION, f"{label}, against {other.name}", found.ratio(other.name, us.name), aim=aim, note=rate)
+        book.ratio(SECTION, f"{label}, against {other.name}", found.ratio(other.name, us.name), aim=aim, note=note)
 
 
 def pynamicalsys():

@@ -40,8 +40,8 @@ def spectrum(request: SpectrumRequest, plan: Plan, progress: Any) -> Spectrum:
         from fastlyap.backend import reference
 
         return reference.spectrum(request, plan)
-    new_batch = new_batches(request, plan)
     bar = Progress(progress, plan.member_steps)
+    new_batch = new_batches(request, plan)
     parts, states, complete = [], [], True
     with Interrupt() as interrupt:
         pace = Pace(bar, interrupt)
@@ -86,8 +86,8 @@ def trajectory(request: TrajectoryRequest, plan: Plan, progress: Any) -> Traject
     codes = np.zeros(len(members), dtype=np.int8)
     failed = np.full(len(members), -1, dtype=np.int64)
     if len(members):
-        new_batch = new_batches(request, plan)
         bar = Progress(progress, plan.member_steps)
+        new_batch = new_batches(request, plan)
         with Interrupt() as interrupt:
             pace = Pace(bar, interrupt)
             for part in plan.parts():

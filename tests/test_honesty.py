@@ -18,8 +18,8 @@ def independent(system, size, seed=7):
 
 CASES = {
     # (system, parameters, size of the perturbations, steps, transient, indices)
-    "Lorenz 63": (fl.systems.lorenz63(), {}, 1e-2, 100_000, 5_000, (0, 2)),
-    "Chen": (fl.systems.chen(), {}, 1e-2, 100_000, 20_000, (0, 2)),
+    "Lorenz 63": (fl.systems.lorenz63(), {}, 1e-2, 200_000, 5_000, (0, 2)),
+    "Chen": (fl.systems.chen(), {}, 1e-2, 50_000, 20_000, (0, 2)),
     "logistic, r = 3.9": (fl.systems.logistic(), {"r": 3.9}, 1e-2, 10_000, 1_000, (0,)),
     "Henon": (fl.systems.henon(), {}, 1e-3, 10_000, 1_000, (0,)),
     "Ikeda": (fl.systems.ikeda(), {}, 1e-2, 10_000, 1_000, (0, 1)),
@@ -31,13 +31,17 @@ CASES = {
 
 @pytest.mark.parametrize("name", list(CASES))
 def test_z_scores(name):
-    """Against the mean over runs four times as long with the same step, whose own error is small beside theirs."""
+    """Against the mean over longer runs with the same step, whose own error is small beside theirs.
+
+    The estimate sees fluctuations down to a twentieth of the run. Where they are boundary terms (Lorenz: the log of
+    speeds on the orbit), it is too high until the run is long against them; hence the length of that case.
+    """
     system, parameters, size, steps, transient, indices = CASES[name]
     x0 = independent(system, size)
     found = fl.spectrum(system, x0, parameters, steps=steps, transient=transient)
     assert np.all(found.status == fl.Status.OK)
     x0 = independent(system, size, seed=8)
-    long = fl.spectrum(system, x0, parameters, steps=steps * 4, transient=transient)
+    long = fl.spectrum(system, x0, parameters, steps=steps * (4 if system.kind == "map" else 2), transient=transient)
     for index in indices:
         z = (found.exponents[:, index] - long.exponents[:, index].mean()) / found.stderr[:, index]
         assert abs(z.mean()) < 0.2, (index, z.mean())

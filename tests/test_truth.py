@@ -28,13 +28,14 @@ def run(name):
     row = truth.BY_NAME[name]
     system = getattr(fl.systems, row.system)(**row.arguments)
     steps, transient = FEWER.get(row.system, STEPS[system.kind])
-    if row.name == "standard K=1":  # about the hyperbolic fixed point, in the chaotic sea
-        starts = 0.01 * np.random.default_rng(2024).standard_normal((STARTS, system.dim))
+    noise = np.random.default_rng(2024).standard_normal((STARTS, system.dim))
+    if row.name == "standard K=1":
+        starts = 0.01 * noise  # about the hyperbolic fixed point, in the chaotic sea
     else:
-        # from one orbit, far apart: neighbours of one state would keep a common phase where phases diffuse slowly
-        apart = 997 if system.kind == "flow" else 10
-        orbit = fl.trajectory(system, row.x0, row.parameters, steps=STARTS * apart, every=apart, transient=transient)
-        starts = orbit.state
+        # spread along an orbit: neighbours of one state would keep a common phase where phases diffuse slowly;
+        # and pushed off it, so that chaos parts them during the transient
+        orbit = fl.trajectory(system, row.x0, row.parameters, steps=STARTS * 97, every=97, transient=transient)
+        starts = orbit.state + 1e-3 * (0.1 + np.abs(np.asarray(row.x0 or system.x0))) * noise
     return row, fl.spectrum(system, starts, row.parameters, steps=steps, transient=transient, dt=row.dt)
 
 

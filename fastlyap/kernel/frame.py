@@ -91,6 +91,6 @@ def volume(n, S, V):
         vectors.take_out(n - c, n, V, o, o + n, min(3 - before, n - 1 - c))
         for i in range(before):
             V[o - 1 - i] = like(length, 0.0)
-        if before == 3:
+        if before == 3 and c < n - 1:
             vectors.take_out_four(n - c + 3, n, V, o - 3 * n - 3, o + n - 3, n - 1 - c)
     return product

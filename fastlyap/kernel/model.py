@@ -24,7 +24,7 @@ class Model(NamedTuple):
     choose: Callable  # (mask, a, b, out) -> a where mask, else b
     zero: Callable  # (x, out) -> 0 of x's type
     mean_square: Callable  # (e, x, y, rtol, atol) -> mean of (e / (atol + rtol max(|x|, |y|)))^2
-    project: Callable  # (S, first, j, k): vector j of k became a unit vector; make j+1 orthogonal to it and those before
+    project: Callable  # (S, first, j, k): j of k vectors is a unit vector now; make j+1 orthogonal to all before it
     volume: Callable  # (n, S, V) -> |det| of the n frame vectors, V scratch
     rule: Callable  # (t, x, P, J, o, out) -> f; the m rows at J[o:] are scratch
     linearise: Callable  # (t, x, P, J, o, out) -> f, leaving m Jacobian entries at J[o:]

@@ -178,5 +178,5 @@ def project(n, S, first, j, k):
     """
     q = first + j * n
     take_out(n, n, S, q, q + n, min(3 - j % 4, k - 1 - j))
-    if j % 4 == 3:
+    if j % 4 == 3 and j < k - 1:
         take_out_four(n, n, S, q - 3 * n, q + n, k - 1 - j)

@@ -3,6 +3,7 @@
 The text holds everything that decides the numbers except the kernels, whose sources enter the name by hash.
 """
 
+import functools
 from typing import NamedTuple
 
 from fastlyap.trace.algebra import print_algebra
@@ -76,14 +77,16 @@ class Module(NamedTuple):
 def assemble(recording, integrator: str, width: int) -> Module:
     """The module of a recording for one integrator and one lane count."""
     n = recording.dim
-    if n > LARGEST_TUPLE:
-        functions, m = print_rows_functions(recording)
-        functions += print_rows_algebra(n)
-    else:
-        functions, m = print_functions(recording)
-        functions += print_algebra(n)
+    functions, m = _functions(recording, n > LARGEST_TUPLE)
     title = f"{n} state{'s' * (n > 1)}, {integrator}, {width} lane{'s' * (width > 1)}"
     return compose(functions, n=n, stored=m, integrator=integrator, width=width, title=title)
+
+
+@functools.lru_cache(maxsize=32)
+def _functions(recording, on_rows: bool) -> tuple[str, int]:
+    """The text of all functions of a recording, and how many Jacobian entries they keep for each stage."""
+    functions, m = print_rows_functions(recording) if on_rows else print_functions(recording)
+    return functions + (print_rows_algebra if on_rows else print_algebra)(recording.dim), m
 
 
 def compose(functions: str, *, n: int, stored: int, integrator: str, width: int, title: str) -> Module:

@@ -20,8 +20,8 @@ from fastlyap.request import Integration
 from tests import tolerances
 
 THRESHOLD = 30.0
-CASES = [(n, "lanes", "float64") for n in (2, 3, 5, 8)]
-CASES += [(3, "one lane", "float64"), (8, "one lane", "float64"), (3, "one lane", "float32"), (5, "lanes", "float32")]
+CASES = [(n, "lanes", "float64") for n in (2, 3, 5, 8, 13)]
+CASES += [(3, "one lane", "float64"), (8, "one lane", "float64"), (13, "one lane", "float64"), (3, "one lane", "float32"), (5, "lanes", "float32")]
 if config.DISABLE_JIT:
     CASES = [case for case in CASES if case[1] == "one lane"]
 
