@@ -67,7 +67,7 @@ def _there_and_back(batch, request: SpectrumRequest, every: int, pace: Pace, mem
 
 
 def _cuts(first: int, last: int, every: int) -> list[int]:
-    """Where to cut the steps first .. last - 1: into some sqrt(last - first) stretches of whole intervals, and a rest."""
+    """Where to cut the steps first .. last - 1: about sqrt(last - first) stretches of whole intervals, and a rest."""
     length = every * -(-math.isqrt(last - first) // every)
     return [*range(first, last, max(length, 1)), last]
 

@@ -5,6 +5,7 @@ Numba keeps its machine code beside it; the name covers the kernels' sources and
 Numba does not notice an edit in a function that lives in another file.
 """
 
+import atexit
 import functools
 import hashlib
 import importlib.util
@@ -13,6 +14,7 @@ import shutil
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -51,7 +53,7 @@ def module_name(text: str, options: str = "") -> str:
 
 def is_compiled(text: str, options: str = "") -> bool:
     """Whether machine code of this module is on disk."""
-    return any((cache_directory() / "__pycache__").glob(f"{module_name(text, options)}.*.nbc"))
+    return any(_machine_code(cache_directory(), module_name(text, options), ".nbc"))
 
 
 def load(text: str, options: str = "") -> ModuleType:
@@ -80,10 +82,18 @@ def load(text: str, options: str = "") -> ModuleType:
 
 def forget(module: ModuleType) -> None:
     """Throw away a module's machine code on disk (it was unreadable) and the module in this process."""
-    folder = Path(str(getattr(module, "__file__", "."))).parent / "__pycache__"
-    for path in folder.glob(f"{module.__name__}.*"):
+    for path in _machine_code(Path(str(getattr(module, "__file__", "."))).parent, module.__name__):
         path.unlink(missing_ok=True)
     sys.modules.pop(module.__name__, None)
+
+
+def _machine_code(folder: Path, name: str, ending: str = "") -> Iterator[Path]:
+    """Numba's files of a module that lies in `folder`: beside it, or where $NUMBA_CACHE_DIR says."""
+    from numba.core import config
+
+    if config.CACHE_DIR:
+        return Path(config.CACHE_DIR).glob(f"*/{name}.*{ending}")
+    return (folder / "__pycache__").glob(f"{name}.*{ending}")
 
 
 def clear() -> None:
@@ -109,7 +119,9 @@ def _private(folder: Path) -> Path:
 @functools.cache
 def _temporary() -> Path:
     """A folder for this process alone (read-only home, foreign cache folder)."""
-    return Path(tempfile.mkdtemp(prefix="fastlyap-"))
+    folder = tempfile.mkdtemp(prefix="fastlyap-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _holds(path: Path, text: str) -> bool:

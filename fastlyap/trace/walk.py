@@ -70,6 +70,8 @@ def affine(base: int | str, stride: int, step: str) -> str:
     """The text of base + stride * step."""
     if stride == 0:
         return str(base)
+    if isinstance(base, int) and step.isdigit():
+        return str(base + stride * int(step))
     term = step if stride == 1 else f"{stride} * {step}"
     return term if base == 0 else f"{term} + {base}"
 

@@ -21,10 +21,10 @@ from fastlyap.trace.rows_printer import print_rows_functions
 NAMES = {name: getattr(lanes, name) for name in "both either like maximum minimum negate select".split()}
 ELEMENTARY = types.SimpleNamespace(**{name: getattr(fm, name) for name in fm.__all__}, pow=np.power)
 SHAPES = (
-    np.sin, np.cos, np.tanh, fm.sigmoid, fm.abs, fm.sign, lambda a: a, lambda a: a * a, lambda a: a**3, lambda a: fm.exp(-a * a),
-    lambda a: 1 / (2 + fm.cos(a)), lambda a: (2 + fm.sin(a)) ** 1.7, lambda a: fm.sqrt(1 + a * a), lambda a: fm.mod(a, 1.3),
-    lambda a: fm.where((a > 0.3) | (a < -1), a, 2 * fm.sin(a)), lambda a: fm.minimum(a, 0.5 * a + 0.1), lambda a: fm.atan2(a, 1.5),
-    lambda a: (a // 0.7) * a,
+    fm.sin, fm.cos, fm.tanh, fm.sigmoid, fm.abs, fm.sign, lambda a: a, lambda a: a * a, lambda a: a**3,
+    lambda a: fm.exp(-a * a), lambda a: 1 / (2 + fm.cos(a)), lambda a: (2 + fm.sin(a)) ** 1.7,
+    lambda a: fm.sqrt(1 + a * a), lambda a: fm.mod(a, 1.3), lambda a: fm.minimum(a, 0.5 * a + 0.1),
+    lambda a: fm.where((a > 0.3) | (a < -1), a, 2 * fm.sin(a)), lambda a: fm.atan2(a, 1.5), lambda a: (a // 0.7) * a,
 )  # fmt: skip
 
 
