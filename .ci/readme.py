@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 INSTALLS = re.compile(r"python3 -m venv|\. \.venv|pip install|git clone|cd |#|pytest|\.ci/")  # done by other stages
 
 

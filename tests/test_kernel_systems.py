@@ -3,9 +3,9 @@
 import numba
 import numpy as np
 import pytest
+from tolerances import growth
 
 import fastlyap as fl
-from tolerances import growth
 
 SWITCH = np.array([0.0, 1.0, 0.0])  # the rule looks something up, which cannot be recorded
 

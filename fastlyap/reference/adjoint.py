@@ -42,12 +42,12 @@ def _forward(dynamics: Dynamics, g: Growth, lengths: tuple[int, ...], every: int
     at its end.
     """
     orbit = []
-    for place, length in [(place, length) for length in lengths for place in range(1, length + 1)]:
+    for place, end in [(place, length) for length in lengths for place in range(1, length + 1)]:
         number = len(orbit)
         orbit.append((g.x, g.proposal))
         made = step(dynamics, dynamics.t0 + number * dynamics.dt, g.x[:, None], g.proposal)
         status, failed_step = mark(g.status, made.failed, codes.FAILED), g.failed_step
-        if place % every == 0 or place == length:
+        if place % every == 0 or place == end:
             status = examine(status, made.Z[:, 0], radius)
             failed_step = date(failed_step, status, number + 1)
         g = replace(g, x=made.Z[:, 0], proposal=made.proposal, status=status, failed_step=failed_step)
