@@ -138,7 +138,8 @@ def over_starts(result: Spectrum) -> Spectrum:
     with np.errstate(invalid="ignore", divide="ignore"):
         rates = np.where(failed[..., None], 0.0, result.exponents)
         mean = rates.sum(axis=-2) / good
-        off = np.where(failed[..., None], 0.0, result.exponents - mean[..., None, :])
+        same = failed[..., None] | np.isneginf(mean)[..., None, :]  # no spread between starts that all lose rank
+        off = np.where(same, 0.0, result.exponents - mean[..., None, :])
         spread = np.sqrt((off**2).sum(axis=-2) / (good - 1))
         inside = np.sqrt(np.where(failed[..., None], 0.0, result.stderr**2).sum(axis=-2)) / good
         stderr = np.fmax(spread / np.sqrt(good), inside)

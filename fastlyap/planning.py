@@ -9,12 +9,12 @@ from fastlyap import hardware
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
 from fastlyap.request import Integration
+from fastlyap.trace.module import LARGEST_TUPLE
 
 BACKENDS = ("auto", "cpu", "cuda", "reference")
 CHUNK_BYTES = 16 * 2**20  # small enough for the allocator to reuse: fresh pages cost more than the work
 KEEP_BYTES = 2**29  # larger states are kept only when asked for
-FEW = 2  # from this many members on, lanes beat the one-lane program
-LARGEST_TUPLE = 8
+FEW = 2  # from this many members on, lanes beat the one-lane program (measured: 149 M against 19 M member-steps/s)
 
 
 @dataclass(frozen=True)
