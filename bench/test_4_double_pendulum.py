@@ -27,7 +27,7 @@ pytestmark = [
 def bare(kernels, members, steps, name):
     """The compiled loop alone, without the call around it; the work is in member-steps."""
     S, A = new_rows(np.tile(double_pendulum.x0, (members, 1)), frame(4))
-    batch = cpu.CpuBatch(kernels, S, A, sweep(9.0, 10.0, members)[:, None], 1)
+    batch = cpu.CpuBatch(kernels, S, A, sweep(9.0, 10.0, members)[:, None])
     return batch, Contender(name, lambda: batch.grow(HOW, 0.0, 4, 0, steps, EVERY), float(members * steps))
 
 

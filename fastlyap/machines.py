@@ -1,14 +1,20 @@
-"""Run a plan on its machine, chunk by chunk, and hand back a result; on Ctrl-C, what there is."""
+"""Run a plan on its machine, chunk by chunk, and hand back a result; on Ctrl-C, what there is.
+
+Chunks run beside each other in plain Python threads around kernels that hold no interpreter lock: no threading layer
+to conflict with others, no fork hazard, and a waiting main thread that hears Ctrl-C. Members never meet in arithmetic,
+so nothing depends on how they are shared out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 
 from fastlyap import assembly, status
-from fastlyap.average import Chunk, numbers, run_chunk, start, untouched
+from fastlyap.average import Chunk, Numbers, numbers, run_chunk, start, untouched
 from fastlyap.errors import Interrupted
 from fastlyap.kernel import layout
 from fastlyap.planning import Plan
@@ -18,6 +24,8 @@ from fastlyap.result import Spectrum, Trajectory
 from fastlyap.rows import new_rows
 from fastlyap.run import Pace, Stopped, follow
 
+PATIENCE = 0.1  # seconds between two looks for Ctrl-C
+
 
 def new_batches(request: Any, plan: Plan) -> Callable:
     """How this plan's machine makes a batch from rows S, A and parameters P."""
@@ -25,7 +33,7 @@ def new_batches(request: Any, plan: Plan) -> Callable:
         from fastlyap.backend import cpu
 
         kernels = cpu.load(request.system, request.integration, plan.width)
-        return lambda S, A, P: cpu.CpuBatch(kernels, S, A, P, plan.threads)
+        return lambda S, A, P: cpu.CpuBatch(kernels, S, A, P)
     from fastlyap.backend import cuda
 
     kernels = cuda.load(request.system, request.integration)
@@ -42,20 +50,33 @@ def spectrum(request: SpectrumRequest, plan: Plan, progress: Any) -> Spectrum:
         return reference.spectrum(request, plan)
     bar = Progress(progress, plan.member_steps)
     new_batch = new_batches(request, plan)
-    parts, states, complete = [], [], True
+    keeps = assembly.keeps_state(request)
     with Interrupt() as interrupt:
         pace = Pace(bar, interrupt)
-        for part in plan.parts():
-            chunk = _chunk(request, part, new_batch, pace) if complete else _pending(request, part, new_batch, pace)
-            complete = complete and chunk.complete
-            parts.append(numbers(chunk, request))
-            if assembly.keeps_state(request):
-                states.append(assembly.state_of(chunk, request.k))
+
+        def work(part: slice) -> tuple[bool, Numbers, dict | None]:
+            run = _pending if interrupt.heard else _chunk
+            chunk = run(request, part, new_batch, pace)
+            return chunk.complete, numbers(chunk, request), assembly.state_of(chunk, request.k) if keeps else None
+
+        done = _side_by_side(work, plan)
     bar.close()
-    result = assembly.spectrum(request, plan, parts, states)
-    if not complete:
+    result = assembly.spectrum(request, plan, [found for _, found, _ in done], [s for _, _, s in done if s])
+    if not all(complete for complete, _, _ in done):
         raise Interrupted("stopped by Ctrl-C; `.partial` holds the result so far", partial=result)
     return result
+
+
+def _side_by_side(work: Callable, plan: Plan) -> list:
+    """`work` done on every chunk, in the plan's threads; results in the order of the chunks."""
+    parts = plan.parts()
+    if plan.threads == 1 or len(parts) == 1:
+        return [work(part) for part in parts]
+    with ThreadPoolExecutor(plan.threads) as pool:
+        futures = [pool.submit(work, part) for part in parts]
+        while wait(futures, timeout=PATIENCE).not_done:
+            pass  # a wait without end would not let the main thread hear Ctrl-C everywhere
+        return [future.result() for future in futures]
 
 
 def _chunk(request: SpectrumRequest, part: slice, new_batch: Callable, pace: Pace) -> Chunk:
@@ -90,8 +111,7 @@ def trajectory(request: TrajectoryRequest, plan: Plan, progress: Any) -> Traject
         new_batch = new_batches(request, plan)
         with Interrupt() as interrupt:
             pace = Pace(bar, interrupt)
-            for part in plan.parts():
-                _orbits(request, part, new_batch, pace, orbit, codes, failed)
+            _side_by_side(lambda part: _orbits(request, part, new_batch, pace, orbit, codes, failed), plan)
         bar.close()
     return assembly.trajectory(request, plan, orbit, codes, failed)
 

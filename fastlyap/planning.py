@@ -127,18 +127,24 @@ def make_plan(
     rows = layout.state_rows(n, k) + layout.accumulator_rows(k) + len(system.parameters) + 1
     lanes = chosen == "cpu" and n_members >= FEW and system.recording is not None
     width = hardware.lanes(how.dtype) if lanes else 1
-    chunk = max(width, CHUNK_BYTES // (8 * rows * 3) // width * width)
-    chunk = min(chunk, -(-max(n_members, 1) // width) * width)
+    used = min(thread_count(threads), max(1, -(-n_members // width))) if chosen == "cpu" else 1
+    chunk = _chunk(n_members, max(width, CHUNK_BYTES // (8 * rows * 3)), width, used)
     family = _family(chosen, system, width)
     flops = _flops(system, how, k)
     power = 1e12 if chosen == "cuda" else 4e9 * min(width, 8)  # operations per second; a card's is a guess
     rate = power / max(flops, 1.0) if chosen != "reference" else 2e3
-    used = min(thread_count(threads), max(1, -(-n_members // width))) if chosen == "cpu" else 1
+    memory = used * 3 * 8 * rows * chunk + 8 * n_members * (4 * k + 8)
     return Plan(
         verb, system.name, chosen, _program(chosen, how, width, family), family, width, n_members, chunk,
-        n_members * steps, used, 3 * 8 * rows * chunk + 8 * n_members * (4 * k + 8), n_members * steps / rate / used,
-        _cached(chosen, system, how, width),
+        n_members * steps, used, memory, n_members * steps / rate / used, _cached(chosen, system, how, width),
     )  # fmt: skip
+
+
+def _chunk(n_members: int, most: int, width: int, threads: int) -> int:
+    """Members of a chunk: at most about `most`, whole blocks, and every thread gets equally many chunks."""
+    count = -(-max(n_members, 1) // most)
+    count = -(-count // threads) * threads
+    return -(-max(n_members, 1) // (count * width)) * width
 
 
 def _family(backend: str, system: Any, width: int) -> str:

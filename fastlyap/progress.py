@@ -27,9 +27,14 @@ class Progress:
         self._bar: Any = None
         self.total = max(float(total), 1.0)
         self.done = 0.0
+        self._lock = threading.Lock()
 
     def add(self, work: float) -> None:
-        """`work` more units are done."""
+        """`work` more units are done; may be called from several threads."""
+        with self._lock:
+            self._add(work)
+
+    def _add(self, work: float) -> None:
         self.done += work
         if self._call is not None:
             self._call(min(1.0, self.done / self.total))

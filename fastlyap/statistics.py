@@ -80,9 +80,10 @@ def block_stderr(cells: np.ndarray, cell_time: np.ndarray | float) -> np.ndarray
     count = min(SLOW_MODES, max(FEWEST_CELLS - 1, m // 2))
     angles = np.outer(np.arange(1, count + 1), np.arange(m) + 0.5) * (np.pi / m)
     with np.errstate(all="ignore"):
-        rows = np.swapaxes(cells, -1, -2).reshape(-1, m)  # one long product instead of many short ones
+        rows = np.ascontiguousarray(np.swapaxes(cells, -1, -2).reshape(-1, m))  # sums follow the memory order
         mean = rows.mean(axis=1)
-        modes = (rows - mean[:, None]) @ np.cos(angles).T
+        # not a BLAS product: its threads would take the cores from the kernels, and a row's bits depend on the others
+        modes = np.einsum("ij,kj->ik", rows - mean[:, None], np.cos(angles))
         variance = (2.0 / m) * np.einsum("ij,ij->i", modes, modes) / (count - 2)
         stderr = np.where(np.isneginf(mean), 0.0, np.sqrt(variance / m)).reshape(cells.shape[:-2] + cells.shape[-1:])
         return stderr / np.asarray(cell_time)[..., None]

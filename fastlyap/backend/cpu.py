@@ -1,13 +1,10 @@
-"""The compiled CPU backend: blocks of `width` members, one block after another, threads over blocks.
+"""The compiled CPU backend: blocks of `width` members, one block after another.
 
-Threads are plain Python threads around kernels that hold no interpreter lock: no threading layer to conflict
-with others, no fork hazard, and a waiting main thread that hears Ctrl-C. Members never meet in arithmetic, so
-nothing depends on how blocks are shared out.
+The kernels hold no interpreter lock, so that chunks of members can run in threads beside each other (`machines`).
 """
 
-import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import numba
@@ -20,14 +17,13 @@ from fastlyap.rows import reset
 from fastlyap.trace import cache, foreign
 from fastlyap.trace.module import Module, assemble
 
-TASKS_PER_THREAD = 4  # so that a busy core does not set the time
-
 
 class Kernels:
     """The entry points of a system for one integrator, type and lane count."""
 
     def __init__(self, made: Module, load: Callable[[], ModuleType], *, width: int, how: Integration, dim: int) -> None:
         self._load = load
+        self._lock = threading.Lock()
         self.module = load()
         self.width = width
         self.dtype = how.dtype
@@ -40,7 +36,11 @@ class Kernels:
         found = getattr(self.module, name)
         if hardware.interpreted() or found.signatures:
             return found
-        types = tuple(map(numba.typeof, args))
+        with self._lock:
+            return self._compiled(name, tuple(map(numba.typeof, args)))
+
+    def _compiled(self, name: str, types: tuple) -> Callable[..., None]:
+        found = getattr(self.module, name)
         try:
             found.compile(types)
         except Exception:  # a damaged cache file raises whatever its bytes happen to mean
@@ -112,41 +112,24 @@ def _limits(how: Integration) -> tuple[float, float, float]:
 class CpuBatch:
     """Members laid out in blocks of lanes."""
 
-    def __init__(self, kernels: Kernels, S: np.ndarray, A: np.ndarray, P: np.ndarray, threads: int) -> None:
+    def __init__(self, kernels: Kernels, S: np.ndarray, A: np.ndarray, P: np.ndarray) -> None:
         self.kernels = kernels
         self.members = len(S)
         self.S = pack(S, kernels.width, kernels.dtype)
         self.A = pack(A, kernels.width, "float64")
         self.P = pack(P if P.shape[1] else np.zeros((len(S), 1)), kernels.width, kernels.dtype)
-        self.threads = max(1, min(threads, len(self.S)))
         n = kernels.dim
         frame = S.shape[1] - n - 1
         rows = max(kernels.stage_rows, frame + (n * n if frame == n * n else 0))
-        self._scratch: queue.SimpleQueue = queue.SimpleQueue()
-        for _ in range(self.threads):
-            self._scratch.put(aligned((rows, kernels.width), kernels.dtype))
+        self._scratch = aligned((rows, kernels.width), kernels.dtype)
 
     def _run(self, name: str, *args: object, rows: int = 0) -> None:
         """Run an entry point over all blocks; `rows` asks for a second scratch."""
-
-        def work(lo: int, hi: int) -> None:
-            scratch = self._scratch.get()
-            more = (aligned((rows, self.kernels.width), self.kernels.dtype),) if rows else ()
-            try:
-                with np.errstate(all="ignore"):
-                    run(self.S, self.A, self.P, scratch, *more, lo, hi, *args)
-            finally:
-                self._scratch.put(scratch)
-
-        block = self.S[0]
-        run = self.kernels.entry(name, self.S, self.A, self.P, block, *((block,) if rows else ()), 0, 0, *args)
-        blocks = len(self.S)
-        if self.threads == 1:
-            work(0, blocks)
-            return
-        cuts = np.linspace(0, blocks, min(blocks, self.threads * TASKS_PER_THREAD) + 1).astype(int).tolist()
-        with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(work, cuts[:-1], cuts[1:]))
+        more = (aligned((rows, self.kernels.width), self.kernels.dtype),) if rows else ()
+        given = (self.S, self.A, self.P, self._scratch, *more, 0, len(self.S), *args)
+        run = self.kernels.entry(name, *given)
+        with np.errstate(all="ignore"):
+            run(*given)
 
     def grow(
         self, how: Integration, t0: float, k: int, step: int, n_steps: int, every: int, close: bool = False

@@ -101,7 +101,7 @@ def test_every_function_on_rows(width):
     x = np.random.default_rng(0).standard_normal((members, 11))
     S = np.concatenate([x, np.zeros((members, 1))], axis=1)
     A = np.zeros((members, 200))
-    batch = cpu.CpuBatch(kernels, S, A, np.full((members, 1), 1.7), 1)
+    batch = cpu.CpuBatch(kernels, S, A, np.full((members, 1), 1.7))
     found = batch.follow(Integration("map", 1.0), 0.4, 0, 1, 1)[:, 0]
     wanted = evaluate(system.recording.outputs, x.T, np.full((1, members), 1.7), 0.4).T
     np.testing.assert_allclose(found, wanted, rtol=1e-13)
