@@ -392,7 +392,7 @@ def test_a_partial_result_goes_on(monkeypatch):
             _thread.interrupt_main()
 
     with pytest.raises(fl.Interrupted) as caught:
-        fl.spectrum(HENON, [[0.1, 0.1]] * 3, steps=400, transient=50, every=2, progress=press)
+        fl.spectrum(HENON, [[0.1, 0.1]] * 3, steps=400, transient=50, every=2, progress=press, threads=1)
     part = caught.value.partial
     assert 0 < part.n_steps[0] < 400
     rest = fl.spectrum(HENON, resume=part, steps=400 - int(part.n_steps[0]))
