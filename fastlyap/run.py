@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from fastlyap.backend.base import Batch
 from fastlyap.kernel import layout
 from fastlyap.progress import Interrupt, Progress
 from fastlyap.request import Integration
@@ -50,7 +51,7 @@ class Pace:
             raise Stopped
 
 
-def follow(batch, how: Integration, t0: float, n_steps: int, every: int, pace: Pace, members: int) -> None:
+def follow(batch: Batch, how: Integration, t0: float, n_steps: int, every: int, pace: Pace, members: int) -> None:
     """Advance the state alone, looking for lost members after every `every` steps and at the end, however sliced."""
     step = 0
     for now in pace.slices(members * every, n_steps // every):

@@ -1,6 +1,6 @@
 """What a machine offers the host loop: a batch of members that can be advanced in slices and read back."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +18,17 @@ class Batch(Protocol):
 
     def follow(self, how: Integration, t0: float, step: int, n_steps: int, stride: int, full: bool) -> np.ndarray:
         """Advance the state alone; (members, n_steps // stride, n) states."""
+
+    def forget_growth(self, k: int) -> None:
+        """Begin the accumulation of growth anew; the divergence stays."""
+
+    def checkpoint(self) -> Any:
+        """State and step proposal of every member, to go back to."""
+
+    def pull_back(
+        self, how: Integration, t0: float, k: int, start: Any, first: int, n_steps: int, pulled: int, every: int
+    ) -> None:
+        """Pull the frame back over `n_steps` steps from `first`, whose state is the checkpoint `start`."""
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows S and A of every member, (members, rows)."""

@@ -96,11 +96,6 @@ def _machine_code(folder: Path, name: str, ending: str = "") -> Iterator[Path]:
     return (folder / "__pycache__").glob(f"{name}.*{ending}")
 
 
-def clear() -> None:
-    """Remove every generated module and its machine code."""
-    shutil.rmtree(cache_directory(), ignore_errors=True)
-
-
 def _private(folder: Path) -> Path:
     """The folder, made if need be, open to this user alone; a temporary one where that is impossible."""
     try:
