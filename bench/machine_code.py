@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import fastlyap as fl
 from fastlyap.backend import cpu
+from fastlyap.forms import form_of
 from fastlyap.request import Integration
 
 ARITHMETIC = re.compile(r"\tv(?:fn?m(?:add|sub)\d+|add|sub|mul|div|sqrt|max|min)pd\s")
@@ -28,7 +29,7 @@ class Packed(NamedTuple):
 
 def grow_assembly(system: fl.System, integrator: str, width: int) -> str:
     """The machine code of `grow`, which must have been compiled (not read from disk) in this process."""
-    kernels = cpu.load(system, Integration(integrator, system.dt or 1.0), width)
+    kernels = cpu.load(system, Integration(integrator, system.dt or 1.0), width, form_of(system, system.dim, width, width))
     return next(iter(kernels.module.grow.overloads.values())).library.get_asm_str()
 
 

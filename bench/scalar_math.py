@@ -43,8 +43,8 @@ def cos(x):
 
 def kernels(system, how: Integration, width: int) -> cpu.Kernels:
     """The kernels of a system, with the two functions exchanged."""
-    found = copy.copy(cpu.load(system, how, width))
-    text = cpu.module_of(system, how.integrator, width).text
+    found = copy.copy(cpu.load(system, how, width, "tuples"))
+    text = cpu.module_of(system, how.integrator, width, "tuples").text
     text = text.replace("import elementary as f\n", "import elementary as f\nfrom bench import scalar_math\n")
     text = text.replace("f.sin(", "scalar_math.sin(").replace("f.cos(", "scalar_math.cos(")
     found.module = cache.load(text, "lane by lane")

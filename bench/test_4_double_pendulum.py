@@ -34,8 +34,8 @@ def bare(kernels, members, steps, name):
 def test_against_scalar_math(compare, book, sizes):
     width = hardware.lanes("float64")
     members, steps = 16 * width, int(10_000 * sizes.scale)
-    vector = cpu.load(double_pendulum, HOW, width)
-    scalar = scalar_math.kernels(double_pendulum, HOW, width)
+    vector = cpu.load(double_pendulum, HOW, width, "tuples")
+    scalar = scalar_math.kernels(double_pendulum, HOW, width, "tuples")
     after = []
     for kernels in (vector, scalar):
         batch, contender = bare(kernels, members, 100, "short")
@@ -44,7 +44,7 @@ def test_against_scalar_math(compare, book, sizes):
     np.testing.assert_allclose(after[0], after[1], rtol=0, atol=1e-9)
     us = bare(vector, members, steps, elementary.library())[1]
     other = bare(scalar, members, steps // 5, "scalar sin and cos")[1]
-    single = bare(cpu.load(double_pendulum, HOW, 1), members, steps // 5, "one lane")[1]
+    single = bare(cpu.load(double_pendulum, HOW, 1, "tuples"), members, steps // 5, "one lane")[1]
     found = compare(us, other, single)
     aim = ">= 6" if hardware.simd_bits() == 512 else ""
     note = f"same kernel, {width} lanes; vector functions from {us.name}"

@@ -68,3 +68,8 @@ def ours(system: fl.System, steps: int, name: str = "fastlyap", **options: Any) 
 def theirs(name: str, make: Callable[..., np.ndarray], steps: int, values: np.ndarray, **more: Any) -> Contender:
     """A function (values, steps, ...) of somebody else; the work is in member-steps."""
     return Contender(name, lambda: make(values, steps, **more), steps * float(np.size(values)))
+
+
+def weights(n: int) -> np.ndarray:
+    """Couplings (n, n) of a random network, standard deviation 1/sqrt(n)."""
+    return np.random.default_rng(0).standard_normal((n, n)) / np.sqrt(n)

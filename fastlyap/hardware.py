@@ -1,7 +1,9 @@
 """What this machine offers: the width of its vectors, its cores, and which of them to use."""
 
+import contextlib
 import functools
 import os
+from collections.abc import Iterator
 
 
 @functools.cache
@@ -33,6 +35,15 @@ def interpreted() -> bool:
 def lanes(dtype: str) -> int:
     """Members side by side in one vector register."""
     return 1 if interpreted() else simd_bits() // (32 if dtype == "float32" else 64)
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS to one thread: ours run beside each other, and its results could depend on how many it uses."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def cores() -> int:

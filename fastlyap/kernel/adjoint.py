@@ -1,6 +1,6 @@
 """The adjoint of one step, and the loop that pulls a frame of covectors back along an orbit.
 
-w_n = (d step(x_n))' w_{n+1}, the exact transpose of the discrete step. The orbit is not stored: a segment is
+w_n = (d step(x_n))' w_{n+1}, the exact transpose of the discrete step, for a bundle of covectors at rows `o`. The orbit is not stored: a segment is
 recomputed from its first state, its states kept in rows, and walked backward.
 """
 
@@ -10,36 +10,35 @@ from fastlyap.kernel.lanes import like, slot
 
 
 @kernel
-def pull_map(model, dt, S, o, P, W):
+def pull_map(model, dt, S, o, span, P, W):
     """w <- f_x' w."""
-    K = slot(W, model.free, model.n)
-    model.put(S, o, model.adjoint(W, 0, P, model.get(S, o), K))
+    K = slot(W, model.free, span)
+    model.put(S, o, model.adjoint(W, 0, P, model.bundle(S, o, span), K))
 
 
 @kernel
-def pull_euler(model, dt, S, o, P, W):
+def pull_euler(model, dt, S, o, span, P, W):
     """w <- w + h f_x' w."""
-    K = slot(W, model.free, model.n)
-    Y = slot(W, model.free + model.n, model.n)
+    K = slot(W, model.free, span)
+    Y = slot(W, model.free + span, span)
     h = like(S[0], dt)
-    w = model.get(S, o)
+    w = model.bundle(S, o, span)
     model.put(S, o, model.axpy(h, model.adjoint(W, 0, P, w, K), w, Y))
 
 
 @kernel
-def pull_rk4(model, dt, S, o, P, W):
+def pull_rk4(model, dt, S, o, span, P, W):
     """The transpose of the classical Runge-Kutta step, stage by stage from the last."""
-    n = model.n
     m = model.m
     free = model.free
     h = like(S[0], dt)
     half = like(S[0], 0.5) * h
     sixth = h / like(S[0], 6.0)
     third = h / like(S[0], 3.0)
-    K = slot(W, free, n)
-    Y = slot(W, free + n, n)
-    R = slot(W, free + 2 * n, n)
-    w = model.get(S, o)
+    K = slot(W, free, span)
+    Y = slot(W, free + span, span)
+    R = slot(W, free + 2 * span, span)
+    w = model.bundle(S, o, span)
     a = model.adjoint(W, 3 * m, P, model.scale(sixth, w, Y), K)
     r = model.axpy(like(h, 1.0), a, w, R)
     b = model.axpy(third, w, model.scale(h, a, Y), Y)
@@ -57,8 +56,9 @@ def pull_step(model, advance, pull, t, dt, S, A, P, W, X, k, rtol, atol):
     """Redo the step that starts at the state in `S`, then pull the frame back through its stages; `X` is not used."""
     n = model.n
     advance(model, t, dt, S, A, P, W, 0, False, rtol, atol)
-    for j in range(k):
-        pull(model, dt, S, n + 1 + j * n, P, W)
+    span = model.span(k)
+    for o in range(n + 1, n + 1 + k * n, span):
+        pull(model, dt, S, o, span, P, W)
 
 
 @kernel

@@ -90,18 +90,17 @@ def _state_stages(model, t, h, x, P, W, slots):
 
 
 @kernel
-def tangent(model, h, v, P, W, slots):
-    """One tangent vector through the six stored stages."""
-    n = model.n
+def tangent(model, h, v, P, W, slots, span):
+    """A bundle of tangent vectors through the six stored stages."""
     m = model.m
-    Y = slot(W, slots, n)
-    k1 = model.tangent(W, 0, P, v, slot(W, slots + n, n))
-    k2 = model.tangent(W, m, P, _second(model, h, v, k1, Y), slot(W, slots + 2 * n, n))
-    k3 = model.tangent(W, 2 * m, P, _third(model, h, v, k1, k2, Y), slot(W, slots + 3 * n, n))
-    k4 = model.tangent(W, 3 * m, P, _fourth(model, h, v, k1, k2, k3, Y), slot(W, slots + 4 * n, n))
-    k5 = model.tangent(W, 4 * m, P, _fifth(model, h, v, k1, k2, k3, k4, Y), slot(W, slots + 5 * n, n))
+    Y = slot(W, slots, span)
+    k1 = model.tangent(W, 0, P, v, slot(W, slots + span, span))
+    k2 = model.tangent(W, m, P, _second(model, h, v, k1, Y), slot(W, slots + 2 * span, span))
+    k3 = model.tangent(W, 2 * m, P, _third(model, h, v, k1, k2, Y), slot(W, slots + 3 * span, span))
+    k4 = model.tangent(W, 3 * m, P, _fourth(model, h, v, k1, k2, k3, Y), slot(W, slots + 4 * span, span))
+    k5 = model.tangent(W, 4 * m, P, _fifth(model, h, v, k1, k2, k3, k4, Y), slot(W, slots + 5 * span, span))
     y = _sixth(model, h, v, k1, k2, k3, k4, k5, Y)
-    k6 = model.tangent(W, 5 * m, P, y, slot(W, slots + 6 * n, n))
+    k6 = model.tangent(W, 5 * m, P, y, slot(W, slots + 6 * span, span))
     return _new(model, h, v, k1, k3, k4, k5, k6, Y)
 
 
@@ -131,9 +130,9 @@ def _control(square, h, proposal, cut):
 
 
 @kernel
-def _attempt(model, t, towards, span, done, proposal, active, S, P, W, rtol, atol):
+def _attempt(model, t, towards, length, done, proposal, active, S, P, W, rtol, atol):
     """Try one inner step from the state in `S`; the numbers its caller needs to accept it or not."""
-    left = span - done
+    left = length - done
     cut = proposal >= left
     size = select(cut, left, proposal)
     h = like(size, towards) * size
@@ -143,14 +142,14 @@ def _attempt(model, t, towards, span, done, proposal, active, S, P, W, rtol, ato
     square = model.mean_square(error, x, new, like(h, rtol), like(h, atol))
     accepted, wish = _control(square, size, proposal, cut)
     accepted = both(accepted, active)
-    ahead = select(accepted, select(cut, span, done + size), done)
+    ahead = select(accepted, select(cut, length, done + size), done)
     return new, h, accepted, select(active, wish, proposal), ahead
 
 
 @kernel
-def _stuck(active, accepted, h, span):
+def _stuck(active, accepted, h, length):
     """Members whose step has become too small to go on."""
-    return both(both(active, negate(accepted)), abs(h) < like(h, SMALLEST_STEP) * span)
+    return both(both(active, negate(accepted)), abs(h) < like(h, SMALLEST_STEP) * length)
 
 
 @kernel
@@ -158,67 +157,68 @@ def dopri5(model, t, dt, S, A, P, W, k, full, rtol, atol):
     """Cover the interval dt by inner steps; members that are done wait, their numbers untouched."""
     n = model.n
     slots = model.free
+    span = model.span(k)
     towards = 1.0 if dt > 0.0 else -1.0
-    span = like(S[0], towards * dt)
-    proposal = select(S[n] > like(S[0], 0.0), S[n], span)
-    done = span - span
+    length = like(S[0], towards * dt)
+    proposal = select(S[n] > like(S[0], 0.0), S[n], length)
+    done = length - length
     active = A[layout.STATUS] == 0.0
     count = 0
     while any_lane(active) and count < layout.INNER_STEPS:
         new, h, accepted, proposal, done = _attempt(
-            model, t, towards, span, done, proposal, active, S, P, W, rtol, atol
+            model, t, towards, length, done, proposal, active, S, P, W, rtol, atol
         )
-        for j in range(k):
-            o = n + 1 + j * n
-            v = model.get(S, o)
-            model.put(S, o, model.choose(accepted, tangent(model, h, v, P, W, slots), v, slot(W, slots, n)))
+        # the state first: the slots of a bundle may lie where `new` is
         model.put(S, 0, model.choose(accepted, new, model.get(S, 0), slot(W, slots, n)))
+        for o in range(n + 1, n + 1 + k * n, span):
+            v = model.bundle(S, o, span)
+            new_v = tangent(model, h, v, P, W, slots, span)
+            model.put(S, o, model.choose(accepted, new_v, v, slot(W, slots, span)))
         if full:
             growth = A[layout.DIVERGENCE] + wide(_divergence(model, h, P, W))
             A[layout.DIVERGENCE] = select(accepted, growth, A[layout.DIVERGENCE])
-        lost = _stuck(active, accepted, h, span)
+        lost = _stuck(active, accepted, h, length)
         A[layout.STATUS] = select(lost, like(A[0], status.FAILED), A[layout.STATUS])
-        active = both(done < span, A[layout.STATUS] == 0.0)
+        active = both(done < length, A[layout.STATUS] == 0.0)
         count += 1
     A[layout.STATUS] = select(active, like(A[0], status.FAILED), A[layout.STATUS])
     S[n] = proposal
 
 
 @kernel
-def pull_inner(model, h, S, o, P, W):
+def pull_inner(model, h, S, o, span, P, W):
     """The transpose of one inner step, through the six stored stages from the last."""
-    n = model.n
     m = model.m
     slots = model.free
     one = like(h, 1.0)
-    w = model.get(S, o)
-    Y = slot(W, slots, n)
-    R = slot(W, slots + 8 * n, n)
-    a6 = model.adjoint(W, 5 * m, P, model.scale(like(h, 11 / 84) * h, w, Y), slot(W, slots + n, n))
+    w = model.bundle(S, o, span)
+    Y = slot(W, slots, span)
+    R = slot(W, slots + 8 * span, span)
+    a6 = model.adjoint(W, 5 * m, P, model.scale(like(h, 11 / 84) * h, w, Y), slot(W, slots + span, span))
     b = model.scale(like(h, -2187 / 6784) * h, w, Y)
     b = model.axpy(like(h, -5103 / 18656) * h, a6, b, Y)
-    a5 = model.adjoint(W, 4 * m, P, b, slot(W, slots + 2 * n, n))
+    a5 = model.adjoint(W, 4 * m, P, b, slot(W, slots + 2 * span, span))
     b = model.scale(like(h, 125 / 192) * h, w, Y)
     b = model.axpy(like(h, 49 / 176) * h, a6, b, Y)
     b = model.axpy(like(h, -212 / 729) * h, a5, b, Y)
-    a4 = model.adjoint(W, 3 * m, P, b, slot(W, slots + 3 * n, n))
+    a4 = model.adjoint(W, 3 * m, P, b, slot(W, slots + 3 * span, span))
     b = model.scale(like(h, 500 / 1113) * h, w, Y)
     b = model.axpy(like(h, 46732 / 5247) * h, a6, b, Y)
     b = model.axpy(like(h, 64448 / 6561) * h, a5, b, Y)
     b = model.axpy(like(h, 32 / 9) * h, a4, b, Y)
-    a3 = model.adjoint(W, 2 * m, P, b, slot(W, slots + 4 * n, n))
+    a3 = model.adjoint(W, 2 * m, P, b, slot(W, slots + 4 * span, span))
     b = model.scale(like(h, -355 / 33) * h, a6, Y)
     b = model.axpy(like(h, -25360 / 2187) * h, a5, b, Y)
     b = model.axpy(like(h, -56 / 15) * h, a4, b, Y)
     b = model.axpy(like(h, 9 / 40) * h, a3, b, Y)
-    a2 = model.adjoint(W, m, P, b, slot(W, slots + 5 * n, n))
+    a2 = model.adjoint(W, m, P, b, slot(W, slots + 5 * span, span))
     b = model.scale(like(h, 35 / 384) * h, w, Y)
     b = model.axpy(like(h, 9017 / 3168) * h, a6, b, Y)
     b = model.axpy(like(h, 19372 / 6561) * h, a5, b, Y)
     b = model.axpy(like(h, 44 / 45) * h, a4, b, Y)
     b = model.axpy(like(h, 3 / 40) * h, a3, b, Y)
     b = model.axpy(like(h, 1 / 5) * h, a2, b, Y)
-    a1 = model.adjoint(W, 0, P, b, slot(W, slots + 6 * n, n))
+    a1 = model.adjoint(W, 0, P, b, slot(W, slots + 6 * span, span))
     r = model.axpy(one, a1, w, R)
     r = model.axpy(one, a2, r, R)
     r = model.axpy(one, a3, r, R)
@@ -232,25 +232,26 @@ def pull_step(model, advance, pull, t, dt, S, A, P, W, X, k, rtol, atol):
     """Redo the inner steps of the interval, keeping their starts in `X`; then pull the frame back through them."""
     n = model.n
     slots = model.free
+    span = model.span(k)
     row = n + 2  # state, signed step, whether it was accepted
     towards = 1.0 if dt > 0.0 else -1.0
-    span = like(S[0], towards * dt)
-    proposal = select(S[n] > like(S[0], 0.0), S[n], span)
-    done = span - span
+    length = like(S[0], towards * dt)
+    proposal = select(S[n] > like(S[0], 0.0), S[n], length)
+    done = length - length
     active = A[layout.STATUS] == 0.0
     count = 0
     while any_lane(active) and count < layout.INNER_STEPS:
         before = done
         new, h, accepted, proposal, done = _attempt(
-            model, t, towards, span, done, proposal, active, S, P, W, rtol, atol
+            model, t, towards, length, done, proposal, active, S, P, W, rtol, atol
         )
         for i in range(n):
             X[count * row + i] = S[i]
         X[count * row + n] = select(accepted, h, like(h, 0.0))
         X[count * row + n + 1] = like(h, towards) * before
         model.put(S, 0, model.choose(accepted, new, model.get(S, 0), slot(W, slots, n)))
-        lost = _stuck(active, accepted, h, span)
-        active = both(both(done < span, active), negate(lost))
+        lost = _stuck(active, accepted, h, length)
+        active = both(both(done < length, active), negate(lost))
         count += 1
     while count > 0:
         count -= 1
@@ -259,7 +260,7 @@ def pull_step(model, advance, pull, t, dt, S, A, P, W, X, k, rtol, atol):
         h = X[count * row + n]
         accepted = h != like(h, 0.0)
         _state_stages(model, like(h, t) + X[count * row + n + 1], h, model.get(S, 0), P, W, slots)
-        for j in range(k):
-            o = n + 1 + j * n
-            w = model.get(S, o)
-            model.put(S, o, model.choose(accepted, pull(model, h, S, o, P, W), w, slot(W, slots, n)))
+        for o in range(n + 1, n + 1 + k * n, span):
+            w = model.bundle(S, o, span)
+            new_w = pull(model, h, S, o, span, P, W)
+            model.put(S, o, model.choose(accepted, new_w, w, slot(W, slots, span)))

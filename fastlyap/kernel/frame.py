@@ -9,14 +9,14 @@ import math
 
 from fastlyap.kernel import vectors
 from fastlyap.kernel._compile import kernel, kernel_call
-from fastlyap.kernel.lanes import any_lane, both, is_finite, like, negate, select, slot
+from fastlyap.kernel.lanes import any_lane, both, is_finite, like, negate, select, slot, smallest, split
 
 LOST = 8.0  # a remainder below LOST * eps * (norm before) is rounding noise
 
 
 @kernel
-def reorthonormalise(model, S, k, R, eps):
-    """Orthonormalise the k vectors of the frame in `S`; the k diagonal entries of R go to the rows `R`."""
+def reorthonormalise(model, S, k, R, Z, eps):
+    """Orthonormalise the k vectors of the frame in `S`; the k diagonal entries of R go to the rows `R`; Z is scratch."""
     n = model.n
     first = n + 1
     for j in range(k):
@@ -36,7 +36,7 @@ def reorthonormalise(model, S, k, R, eps):
             v = model.get(S, o)
         r = math.sqrt(square)
         model.put(S, o, model.scale(like(r, 1.0) / r, v, slot(S, o, n)))
-        model.project(S, first, j, k)
+        model.project(S, first, j, k, Z)
         R[j] = select(lost, r - r, r)
 
 
@@ -68,15 +68,26 @@ def replace(n, S, j, lost):
             break
 
 
+@kernel
+def normalise(value):
+    """A number >= 0 as (mantissa in [1, 2), exponent); what has lost its bits or is not finite stays as it is."""
+    normal = both(negate(value < smallest(value)), is_finite(value))
+    mantissa, exponent = split(select(normal, value, like(value, 1.0)))
+    return select(normal, mantissa, value), exponent
+
+
 @kernel_call
 def volume(n, S, V):
     """|det| of the n frame vectors in `S` by Householder reflections in the scratch rows `V` (n * n).
+
+    Returned as (mantissa, exponent): the product of many lengths may be out of range.
 
     The reflector of a column is scaled to w - (u w) u, and four of them are applied to the later vectors together.
     """
     for i in range(n * n):
         V[i] = S[n + 1 + i]
     product = like(S[0], 1.0)
+    total = product - product
     for c in range(n):
         o = c * n + c
         before = c % 4
@@ -91,6 +102,9 @@ def volume(n, S, V):
         vectors.take_out(n - c, n, V, o, o + n, min(3 - before, n - 1 - c))
         for i in range(before):
             V[o - 1 - i] = like(length, 0.0)
+        if before == 3:
+            product, exponent = normalise(product)
+            total = total + exponent
         if before == 3 and c < n - 1:
             vectors.take_out_four(n - c + 3, n, V, o - 3 * n - 3, o + n - 3, n - 1 - c)
-    return product
+    return product, total

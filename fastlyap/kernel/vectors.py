@@ -8,6 +8,18 @@ from fastlyap.kernel.lanes import like, maximum, select, slot
 
 
 @kernel
+def span(n, k):
+    """Rows of a bundle: one vector."""
+    return n
+
+
+@kernel
+def bundle(n, S, o, span):
+    """The vector at rows o .. o+n-1: a view."""
+    return slot(S, o, n)
+
+
+@kernel
 def get(n, S, o):
     """The vector at rows o .. o+n-1: a view."""
     return slot(S, o, n)
@@ -171,7 +183,7 @@ def take_out_four(n, stride, S, q, v, count):
 
 
 @kernel
-def project(n, S, first, j, k):
+def project(n, S, first, j, k, Z):
     """Vector j has become a unit vector: make the next vector orthogonal to all before it, and others if it suits.
 
     Vectors are at rows first + j n. The parts along four neighbours are taken out of all later vectors together.

@@ -7,6 +7,8 @@ def print_algebra(n: int) -> str:
     """The text of get, put, axpy, scale, dot, choose, zero, mean_square, project and stage."""
     each = range(n)
     text = function("get", "S, o", [], tuple_of(f"S[o + {i}]" for i in each))
+    text += function("span", "k", [], str(n))
+    text += function("bundle", "S, o, span", [], "get(S, o)")
     text += function("put", "S, o, x", [f"S[o + {i}] = x[{i}]" for i in each], None)
     text += function("axpy", "h, a, x, out", [], tuple_of(f"x[{i}] + h * a[{i}]" for i in each))
     text += function("scale", "s, a, out", [], tuple_of(f"s * a[{i}]" for i in each))
@@ -23,7 +25,7 @@ def print_algebra(n: int) -> str:
         f"    w = get(S, first + m * {n})",
         f"    put(S, first + m * {n}, axpy(-dot(u, w), u, w, S))",
     ]
-    text += function("project", "S, first, j, k", lines, None)
+    text += function("project", "S, first, j, k, Z", lines, None)
     text += _volume(n)
     lines = ["k = tangent(J, o, P, w, K)"]
     arguments = "J, o, P, w, v, r, weight, ahead, R, Y, K"
@@ -32,7 +34,7 @@ def print_algebra(n: int) -> str:
 
 
 def _volume(n: int) -> str:
-    """|det| of the frame: written out up to n = 3, by reflections above.
+    """|det| of the frame as (mantissa, exponent): written out up to n = 3, by reflections above.
 
     For n = 3 the part along the first vector is taken out of the others beforehand: vectors that have turned into
     the leading direction leave a determinant far below the products it is the difference of.
@@ -54,4 +56,4 @@ def _volume(n: int) -> str:
         2: "abs(v0 * v3 - v1 * v2)",
         3: "abs(v0 * (v4 * v8 - v5 * v7) - v1 * (v3 * v8 - v5 * v6) + v2 * (v3 * v7 - v4 * v6))",
     }[n]
-    return function("volume", "n, S, V", lines, result)
+    return function("volume", "n, S, V", lines, f"{result}, like(v0, 0.0)")

@@ -194,19 +194,25 @@ def print_rows_functions(recording) -> tuple[str, int]:
     """The text of the functions of a rule on rows, and the number of rows of a stage's block."""
     stage, tables = divide(recording), Tables()
     text = ""
-    for name, (arguments, vector, writes, result) in SIGNATURES.items():
+    for name in SIGNATURES:
         groups = getattr(stage, {"stage": "tangent", "add": "tangent"}.get(name, name))
-        code = Code(vector, tables, _store(writes))
-        code.add(f"z = {vector}[{'o' if vector == 'J' else 0}]")
-        for found in groups:
-            print_group(code, found, stage.n)
-        text += function(name, arguments, code.lines, result.format(trace=stage.m - 1))
+        text += print_groups(name, groups, tables, stage.n, trace=stage.m - 1)
     return tables.text + "\n\n" + text, stage.m
+
+
+def print_groups(name: str, groups: Sequence[Group], tables: Tables, n: int, *, trace: int = 0) -> str:
+    """The text of one of the functions in `SIGNATURES`; `trace` is the row of the block that holds the trace."""
+    arguments, vector, writes, result = SIGNATURES[name]
+    code = Code(vector, tables, _store(writes))
+    code.add(f"z = {vector}[{'o' if vector == 'J' else 0}]")
+    for found in groups:
+        print_group(code, found, n)
+    return function(name, arguments, code.lines, result.format(trace=trace))
 
 
 VECTORS = {"get": "S, o", "put": "S, o, x", "axpy": "h, a, x, out", "scale": "s, a, out", "dot": "a, b",
            "choose": "mask, a, b, out", "zero": "x, out", "mean_square": "e, x, y, rtol, atol",
-           "project": "S, first, j, k"}  # fmt: skip
+           "project": "S, first, j, k, Z", "span": "k", "bundle": "S, o, span"}  # fmt: skip
 
 
 def print_rows_algebra(n: int) -> str:

@@ -179,14 +179,15 @@ class Values:
     def rule(self) -> list[Site]:
         """The sites that the outputs alone need."""
         sites = [Site((i,), (self.new[node],)) for i, node in enumerate(self.outputs)]
-        needed = _rows_read([site.nodes[0] for site in sites], self.n)
+        needed = rows_read([site.nodes[0] for site in sites], self.n)
         before = []
         for site in reversed(self.shared):
             if site.targets[0] in needed:
                 before.append(site)
-                needed |= _rows_read(site.nodes, self.n)
+                needed |= rows_read(site.nodes, self.n)
         return [*reversed(before), *sites]
 
 
-def _rows_read(nodes: Sequence[Node], n: int) -> set[int]:
+def rows_read(nodes: Sequence[Node], n: int) -> set[int]:
+    """The numbers of the rows that expressions read."""
     return {node.value for node in topological(nodes) if is_row(node, n)}

@@ -14,7 +14,8 @@ from numba import config, njit
 import fastlyap as fl
 from fastlyap import hardware
 from fastlyap.backend import cpu
-from fastlyap.kernel import frame
+from fastlyap.forms import LARGEST_TUPLE
+from fastlyap.kernel import frame, layout
 from fastlyap.kernel._compile import options
 from fastlyap.request import Integration
 from tests import tolerances
@@ -23,35 +24,37 @@ THRESHOLD = 30.0
 CASES = [(n, "lanes", "float64") for n in (2, 3, 5, 8, 13)]
 CASES += [(n, "one lane", "float64") for n in (3, 8, 13)]
 CASES += [(3, "one lane", "float32"), (5, "lanes", "float32")]
+CASES += [(13, "dense", "float64"), (40, "dense", "float64"), (40, "dense", "float32")]  # 40: two full panels
 if config.DISABLE_JIT:
-    CASES = [case for case in CASES if case[1] == "one lane"]
+    CASES = [case for case in CASES if case[1] != "lanes"]
 
 
 @functools.cache
-def module(n, width, dtype):
+def module(n, width, dtype, form):
     """The generated module of a linear map of dimension n."""
 
     @fl.iterated_map(state=n)
     def linear(t, x, p):
         return [2.0 * each for each in x]
 
-    return cpu.load(linear, Integration("map", 1.0, dtype=dtype), width).module
+    return cpu.load(linear, Integration("map", 1.0, dtype=dtype), width, form).module
 
 
 @functools.cache
 def program(n, lanes, dtype):
     """(width, compiled reorthonormalise, compiled volume)."""
     width = hardware.lanes(dtype) if lanes == "lanes" else 1
-    made = module(n, width, dtype)
+    form = "dense" if lanes == "dense" else "tuples" if n <= LARGEST_TUPLE else "rows"
+    made = module(n, width, dtype, form)
     model, rows = made.model, made.rows
 
     @njit(**options())
-    def reorthonormalise(S, R, k, eps):
-        frame.reorthonormalise(model, rows(S), k, rows(R), eps)
+    def reorthonormalise(S, R, Z, k, eps):
+        frame.reorthonormalise(model, rows(S), k, rows(R), rows(Z), eps)
 
     @njit(**options())
     def volume(S, V, out):
-        rows(out)[0] = model.volume(n, rows(S), rows(V))
+        rows(out)[0], rows(out)[1] = model.volume(n, rows(S), rows(V))
 
     return width, reorthonormalise, volume
 
@@ -65,7 +68,7 @@ def orthonormalise(A, lanes, dtype):
     S[n + 1 :, 0] = A.ravel()
     R = np.zeros((k, width), dtype=dtype)
     with np.errstate(all="ignore"):
-        run(S, R, k, float(np.finfo(dtype).eps))
+        run(S, R, np.zeros((layout.frame_scratch(n), width), dtype=dtype), k, float(np.finfo(dtype).eps))
     return S[n + 1 :, 0].reshape(k, n).astype(np.float64), R[:, 0].astype(np.float64)
 
 
@@ -177,15 +180,15 @@ def test_what_cannot_be_measured_is_not_a_number(bad, n, lanes, dtype):
 
 @pytest.mark.parametrize("n,lanes,dtype", CASES)
 def test_volume(n, lanes, dtype):
-    """|det| by Householder, to the relative accuracy n eps cond."""
+    """|det| by Householder (dense: LAPACK), to the relative accuracy n eps cond."""
     width, _, volume = program(n, lanes, dtype)
     for name, A in kinds(n, dtype).items():
         A = A.astype(dtype).astype(np.float64)
         if name.startswith("near"):
             continue  # the determinant itself is out of range
         wanted = np.abs(np.diag(np.linalg.qr(A.T)[1])).prod()
-        S, out = np.zeros((n + 1 + n * n, width), dtype=dtype), np.zeros((1, width), dtype=dtype)
+        S, out = np.zeros((n + 1 + n * n, width), dtype=dtype), np.zeros((2, width), dtype=dtype)
         S[n + 1 :] = A.ravel()[:, None]
         volume(S, np.zeros((n * n, width), dtype=dtype), out)
         allowed = THRESHOLD * n * tolerances.eps(dtype) * min(np.linalg.cond(A), 1 / tolerances.eps(dtype))
-        np.testing.assert_allclose(out, wanted, rtol=allowed, err_msg=name)
+        np.testing.assert_allclose(out[0] * 2.0 ** out[1].astype(np.float64), wanted, rtol=allowed, err_msg=name)

@@ -5,12 +5,11 @@ import pytest
 from numba import njit
 
 import fastlyap as fl
-from fastlyap import hardware
+from fastlyap import forms, hardware
 from fastlyap.backend import cpu
 from fastlyap.kernel import frame
 from fastlyap.kernel._compile import options
 from fastlyap.request import Integration
-from fastlyap.trace import module
 from fastlyap.trace.evaluate import evaluate
 from tests import tolerances
 
@@ -21,7 +20,7 @@ WIDTHS = [1, pytest.param(hardware.lanes("float64"), marks=compiled)]
 @pytest.fixture
 def always_rows(monkeypatch):
     """Small systems on rows too."""
-    return lambda: monkeypatch.setattr(module, "LARGEST_TUPLE", 0)
+    return lambda: monkeypatch.setattr(forms, "LARGEST_TUPLE", 0)
 
 
 def growth(result):
@@ -96,7 +95,7 @@ def everything(t, x, p):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_function_on_rows(width):
     system = fl.iterated_map(state=11, parameters={"c": 1.7})(everything)
-    kernels = cpu.load(system, Integration("map", 1.0), width)
+    kernels = cpu.load(system, Integration("map", 1.0), width, "rows")
     members = width + 1
     x = np.random.default_rng(0).standard_normal((members, 11))
     S = np.concatenate([x, np.zeros((members, 1))], axis=1)
@@ -132,11 +131,11 @@ def test_frames_of_rows_are_orthonormalised(width, k):
 def orthonormaliser(n, width):
     """frame.reorthonormalise for a system of n states on rows."""
     system = fl.iterated_map(state=n)(lambda t, x, p: [2.0 * each for each in x])
-    made = cpu.load(system, Integration("map", 1.0), width).module
+    made = cpu.load(system, Integration("map", 1.0), width, "rows").module
     model, rows = made.model, made.rows
 
     @njit(**options())
     def run(S, R, k):
-        frame.reorthonormalise(model, rows(S), k, rows(R), 2.2e-16)
+        frame.reorthonormalise(model, rows(S), k, rows(R), rows(S), 2.2e-16)  # rows need no scratch
 
     return run
