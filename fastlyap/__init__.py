@@ -11,7 +11,9 @@ from fastlyap._version import __version__
 _ROOMS = {
     "InputError": "errors", "Interrupted": "errors", "MemberError": "errors", "Status": "status",
     "System": "system", "flow": "system", "iterated_map": "system", "check": "checking",
-    "spectrum": "lyapunov", "maximal": "lyapunov", "trajectory": "lyapunov", "plan": "lyapunov",
+    "spectrum": "lyapunov", "maximal": "lyapunov", "trajectory": "lyapunov", "plan": "plans",
+    "vectors": "directional", "Vectors": "vectors_result",
+    "finite_time": "directional", "FiniteTime": "finite_time_result",
     "kaplan_yorke": "statistics", "Spectrum": "result", "Trajectory": "result", "save": "storage", "load": "storage",
     "grid": "sweep.grid",
 }  # fmt: skip

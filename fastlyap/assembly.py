@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import cast
+from fastlyap import cast, delays, noise
 from fastlyap.average import Chunk, Numbers
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
@@ -16,12 +16,12 @@ from fastlyap.planning import KEEP_BYTES, Plan
 from fastlyap.request import Integration, Members, SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, SystemInfo, Trajectory
 from fastlyap.status import Status
-from fastlyap.trace.graph import topological
 
 
 def info(system: Any) -> SystemInfo:
     """The system's label on a result."""
-    driven = system.recording is not None and any(node.op == "t" for node in topological(system.recording.outputs))
+    rules = [r for r in (system.recording, system.noise_recording) if r is not None]
+    driven = system.noise_count > 0 or any(rule.ops["t"] for rule in rules)
     return SystemInfo(system.name, system.kind, system.dim, tuple(system.state_names), system.digest, not driven)
 
 
@@ -42,8 +42,9 @@ def keeps_state(request: SpectrumRequest) -> bool:
     """Whether a result is to hold what `history` and `resume` need."""
     if request.keep is not None:
         return request.keep
-    n, k = request.system.dim, request.k
-    return 8 * len(request.members) * (layout.state_rows(n, k) + layout.accumulator_rows(k)) <= KEEP_BYTES
+    k, past = request.k, delays.extent(request.system, request.members)
+    rows = delays.state_rows(request.system.dim, k, past and past.rows)
+    return 8 * len(request.members) * (rows + layout.accumulator_rows(k)) <= KEEP_BYTES
 
 
 def state_of(chunk: Chunk, k: int) -> dict[str, np.ndarray]:
@@ -96,7 +97,7 @@ def trajectory(
         state=orbit.reshape(members.shape + orbit.shape[1:]), times=how.t0 + (request.transient + steps) * how.dt,
         status=codes.reshape(members.shape), failed_step=failed.reshape(members.shape),
         parameters=members.parameters, x0=members.x.reshape(*members.shape, request.system.dim), dims=members.dims,
-        system=info(request.system), settings={**settings(request, plan), "every": every},
+        system=info(request.system), settings={**settings(request, plan), "every": every, "seed": request.seed},
     )  # fmt: skip
 
 
@@ -122,12 +123,13 @@ def with_starts(members: Members, count: int, spread: Any, seed: int) -> Members
             generator = np.random.Generator(np.random.Philox(key=[seed, e * count + m]))
             x[e, m] += (size[e] if len(size) > 1 else size[0])[0] * generator.standard_normal(x.shape[2])
     p = np.repeat(members.p, count, axis=0)
+    past = None if members.past is None else np.repeat(members.past, count, axis=0)
     axes = len(members.shape)
     values = {
         name: value.reshape(value.shape[:axes] + (1,) + value.shape[axes:])
         for name, value in members.parameters.items()
     }
-    return Members(x.reshape(-1, x.shape[2]), p, (*members.shape, count), (*members.dims, "start"), values)
+    return Members(x.reshape(-1, x.shape[2]), p, (*members.shape, count), (*members.dims, "start"), values, past)
 
 
 def over_starts(result: Spectrum) -> Spectrum:
@@ -180,8 +182,10 @@ def continued(system: Any, old: Any, steps: int, options: dict[str, Any]) -> Spe
     ]
     p = np.concatenate(columns, axis=1) if columns else np.zeros((size, 0))
     x = np.asarray(old.x0).reshape(size, system.dim)
-    members = Members(x, p, old.status.shape, old.dims, dict(old.parameters))
+    members = noise.keyed(Members(x, p, old.status.shape, old.dims, dict(old.parameters)), system, s["seed"])
+    members = delays.placed(members, system, how)
     state = {name: value.reshape((size, *value.shape[old.status.ndim :])) for name, value in old.state.items()}
+    noise.check_steps(system, how, s["transient"] + int(state["step"].max(initial=0)) + steps)
     return SpectrumRequest(
         system, how, members, s["k"], steps, s["transient"], None if s["every"] == "auto" else s["every"],
         s["direction"], options["stderr_below"], s["seed"], True, state,

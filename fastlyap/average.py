@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlyap import status
+from fastlyap import delays, status
 from fastlyap.intervals import choose_intervals, trial_steps
 from fastlyap.kernel import layout
 from fastlyap.request import SpectrumRequest
@@ -33,11 +34,22 @@ def initial_frame(n: int, k: int, seed: int) -> np.ndarray:
     return np.ascontiguousarray((q * np.sign(np.diag(r))).T[:k])
 
 
+def first_rows(request: Any, part: slice, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows S and A of the members of a chunk at their start, with k vectors each."""
+    members, n = request.members, request.system.dim
+    found = delays.extent(request.system, members)
+    if found is None:
+        return new_rows(members.x[part], initial_frame(n, k, request.seed) if k else np.empty((0, n)))
+    past = None if members.past is None else members.past[part]
+    some = replace(members, x=members.x[part], p=members.p[part], past=past)
+    return delays.new_rows(request.system, some, k, rows=found.rows, seed=request.seed)
+
+
 def start(request: SpectrumRequest, part: slice, new_batch, pace: Pace) -> Ensemble:
     """The members of a chunk, new or as a former result left them."""
     x, p = request.members.x[part], request.members.p[part]
     if request.state is None:
-        S, A = new_rows(x, initial_frame(request.system.dim, request.k, request.seed))
+        S, A = first_rows(request, part, request.k)
         return Ensemble(new_batch, S, A, p, request.k, request.integration, pace)
     old = {name: value[part] for name, value in request.state.items()}
     A = np.concatenate([old["accumulators"], old["cells"].reshape(len(x), -1)], axis=1)
@@ -145,7 +157,7 @@ def numbers(chunk: Chunk, request: SpectrumRequest) -> Numbers:
     """Rates, standard errors, checks and statuses of a finished (or interrupted) chunk."""
     members, A, how = chunk.members, chunk.settled, request.integration
     growth = read_growth(A, request.k, members.step, members.every)
-    full = request.k == request.system.dim
+    full = request.k == request.system.dim and not request.system.delays
     before = request.transient if request.direction == "tangent" else 0  # the adjoint counts from the very start
     nothing = np.full(len(A), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -12,8 +12,10 @@ import numpy as np
 from fastlyap.errors import InputError
 from fastlyap.request import Integration, Members
 
-INTEGRATORS = {"map": ("map",), "flow": ("rk4", "dopri5", "euler")}
-LATER = ("heun_sde", "leapfrog", "yoshida4", "etdrk4")
+SYMPLECTIC = ("leapfrog", "yoshida4")
+INTEGRATORS = {"map": ("map",), "flow": ("rk4", "dopri5", "euler", *SYMPLECTIC, "etdrk4")}
+NOISY = {"map": ("map",), "flow": ("heun_sde", "rk4", "euler")}
+DELAYED = ("rk4",)
 
 
 def real_array(name: str, value: Any, *, finite: bool = True) -> np.ndarray:
@@ -84,6 +86,8 @@ def system(value: Any) -> Any:
 def direction(value: Any, system: Any) -> str:
     """"tangent" or "adjoint"."""
     choice("direction", value, ("tangent", "adjoint"))
+    if value == "adjoint" and system.delays:
+        raise InputError(f'`direction` must be "tangent" for {system.name}, which has a delay, got "adjoint".')
     if value == "adjoint" and system.recording is None and system.kernels.adjoint is None:
         raise InputError(f'`direction` "adjoint" needs an adjoint product; give {system.name} an `adjoint=` function.')
     return value
@@ -112,13 +116,25 @@ def integration(
     system: Any, *, dt, t0, integrator, rtol, atol, escape_radius, dtype, backward: bool = False
 ) -> Integration:
     """How to step `system`, from a call's arguments and the system's own defaults."""
-    if getattr(system, "noise_recording", None) is not None:
-        raise InputError(f"`system` {system.name} has noise, which cannot be run yet; define it without `noise=`.")
-    allowed = INTEGRATORS[system.kind]
+    if system.noise_count and system.delays:
+        raise InputError(f"`noise` and `delay` cannot be run together; {system.name} has both.")
+    allowed = (NOISY if system.noise_count else INTEGRATORS)[system.kind]
     chosen = integrator or system.integrator or allowed[0]
-    if chosen in LATER:
-        raise InputError(f"`integrator` {chosen!r} is not available yet; use one of {', '.join(map(repr, allowed))}.")
+    if system.delays and (chosen not in DELAYED or backward and dt is not None and real("dt", dt) < 0):
+        raise InputError(
+            f"`integrator` must be 'rk4' and `dt` > 0 for {system.name}, which has a delay, got {chosen!r}, dt = {dt}."
+        )
     chosen = choice("integrator", chosen, allowed)
+    if system.noise_count:
+        _check_noise(system, chosen, dt)
+    if chosen == "etdrk4" and system.parts is None:
+        raise InputError(f'`integrator` "etdrk4" needs the rates of a linear part, `linear=`, in {system.name}.')
+    if chosen in SYMPLECTIC and system.obstacle_to_splitting:
+        raise InputError(
+            f"`integrator` {chosen!r} needs a separable flow of states (q, p), q' = f(p) and p' = g(t, q); in "
+            f"{system.name} {system.obstacle_to_splitting}. Write it in such coordinates, positions first, or use "
+            '"rk4" or "dopri5".'
+        )
     if system.kind == "map":
         if dt is not None:
             raise InputError("`dt` has no meaning for a map, whose unit of time is one step; leave it out.")
@@ -131,6 +147,19 @@ def integration(
         raise InputError(f'`dtype` must be "float64" for {system.name}, whose functions are compiled as given.')
     radius = positive("escape_radius", escape_radius)
     return Integration(chosen, step, t0, positive("rtol", rtol), positive("atol", atol), radius, dtype)
+
+
+def _check_noise(system: Any, integrator: str, dt: Any) -> None:
+    """Refuse noise that the integrator, or this kind of system, cannot have."""
+    if system.recording is None:
+        raise InputError(f"`noise` needs a rule that is recorded; {system.name} consists of compiled functions.")
+    if integrator == "rk4" and not system.noise_is_additive:
+        raise InputError(
+            '`integrator` "rk4" adds the noise after the step, so its size must not depend on the state; use '
+            '"heun_sde" (Stratonovich) or "euler" (Ito).'
+        )
+    if dt is not None and real("dt", dt) < 0:
+        raise InputError(f"`dt` must be > 0 for {system.name}, which has noise, got {real('dt', dt):g}.")
 
 
 def _step(dt: Any, system: Any, backward: bool) -> float:

@@ -12,7 +12,7 @@ from fastlyap.errors import InputError
 from fastlyap.products import analytic, complex_step, difference, errors, kernel_products, recorded_products
 from fastlyap.trace.evaluate import evaluate
 from fastlyap.trace.recorder import record
-from fastlyap.trace.views import View
+from fastlyap.trace.views import View, view_of_states
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def check(system: Any, x: Any = None, parameters: Any = None, *, seed: int = 0) 
     Parameters
     ----------
     system : System
-    x : (n,) test point; by default a point near `x0`, off its symmetries
+    x : (n,) test point, with the delayed states behind it where there are any; by default near `x0`, off its symmetries
     parameters : dict of other parameter values
     seed : of the directions
 
@@ -104,11 +104,12 @@ def check(system: Any, x: Any = None, parameters: Any = None, *, seed: int = 0) 
 def _test_point(system: Any, x: Any, rng: Any) -> np.ndarray:
     if x is not None:
         point = cast.real_array("x", x)
-        if point.shape != (system.dim,):
-            raise InputError(f"`x` must have shape ({system.dim},), got {point.shape}.")
+        if point.shape != (system.inputs,):
+            raise InputError(f"`x` must have shape ({system.inputs},), got {point.shape}.")
         return point
     start = np.full(system.dim, 0.5) if system.x0 is None else system.x0
-    return start + 1e-3 * (1.0 + np.abs(start)) * rng.standard_normal(system.dim)
+    start = np.tile(start, 1 + len(system.delays))
+    return start + 1e-3 * (1.0 + np.abs(start)) * rng.standard_normal(len(start))
 
 
 def _replay(system: Any, x: np.ndarray) -> float:
@@ -116,7 +117,7 @@ def _replay(system: Any, x: np.ndarray) -> float:
     if system.function is None:
         return np.nan
     p = View("parameter", tuple(system.parameters), tuple(system.parameters.values()))
-    returned = system.function(0.0, View("state", system.state_names, tuple(x)), p)
+    returned = system.function(0.0, view_of_states(system.state_names, tuple(x), system.delay), p)
     single = isinstance(returned, (float, int)) or (isinstance(returned, np.ndarray) and not returned.ndim)
     called = np.array([returned] if single else list(returned), dtype=np.float64)
     recorded = evaluate(system.recording.outputs, x, system.flat_parameters, 0.0)
@@ -128,5 +129,7 @@ def _deterministic(system: Any, x: np.ndarray) -> bool | None:
         return bool(np.array_equal(system.rule(x), system.rule(x), equal_nan=True))
     if system.function is None:
         return None
-    again = record(system.function, state_names=system.state_names, parameters=system.parameters)
+    again = record(
+        system.function, state_names=system.state_names, parameters=system.parameters, delay=system.delay
+    )
     return again.digest == system.recording.digest

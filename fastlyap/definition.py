@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import keyword
 import numbers
 from collections.abc import Callable, Iterable, Mapping
@@ -98,6 +99,9 @@ def initial_state(x0: Any, names: tuple[str, ...]) -> np.ndarray | None:
     """`x0` as a read-only array (n,); a dict gives it by name."""
     if x0 is None:
         return None
+    if callable(x0):
+        raise InputError("`x0` of a definition must be numbers; functions of time go into the call, "
+                         "fl.spectrum(system, x0=...).")  # fmt: skip
     if isinstance(x0, Mapping):
         if set(x0) != set(names):
             raise InputError(f"`x0` must give each of {', '.join(names)} once, got {', '.join(map(str, x0))}.")
@@ -127,7 +131,8 @@ def integrator(name: Any, kind: str) -> str | None:
         return None
     if kind == "map":
         raise InputError(f"`integrator` has no meaning for a map, got {name!r}; leave it out.")
-    return cast.choice("integrator", name, (*cast.INTEGRATORS["flow"], *cast.LATER))
+    known = dict.fromkeys((*cast.INTEGRATORS["flow"], *cast.NOISY["flow"]))
+    return cast.choice("integrator", name, tuple(known))
 
 
 def noise(size: Any, names: tuple[str, ...], values: Mapping) -> Recording | None:
@@ -152,17 +157,76 @@ def _of_parameter(name: str) -> Callable:
     return lambda t, x, p: p[name]
 
 
-def directions(value: Any, n: int) -> np.ndarray | None:
-    """`noise_directions` (n, q)."""
+SIZE = "noise_size"  # the parameter of `System.with_noise`
+
+
+def with_noise(system: Any, sigma: Any, towards: Any) -> dict[str, Any]:
+    """The fields of a system that change when it gets noise of size sigma, a number or one per state."""
+    if system.recording is None:
+        raise InputError(f"`with_noise` needs a recorded rule; {system.name} consists of compiled functions.")
+    if system.delays:
+        raise InputError(f"`with_noise`: {system.name} has delays, which cannot be combined with noise yet.")
+    if (system.noise_recording is None) == (SIZE in system.parameters):
+        raise InputError(
+            f"`with_noise`: {system.name} has noise already; change its parameters."
+            if system.noise_count
+            else f"`with_noise`: {system.name} has a parameter `{SIZE}` of its own; rename it."
+        )
+    size = frozen("sigma", sigma)
+    n = system.dim
+    if np.shape(size) not in ((), (n,)) or np.any(np.asarray(size) < 0):
+        raise InputError(f"`sigma` must be a number >= 0 or {n} of them, one per state, got {sigma!r:.80}.")
+    values = parameters({**system.parameters, SIZE: size})
+    shapes = tuple(np.shape(value) for value in values.values())
+    return {
+        "parameters": values,
+        "recording": Recording(n, system.recording.outputs, tuple(values), shapes),
+        "noise_recording": noise(SIZE, system.state_names, values),
+        "noise_directions": directions(towards, n, "directions"),
+        "known": None,
+    }
+
+
+def directions(value: Any, n: int, argument: str = "noise_directions") -> np.ndarray | None:
+    """`noise_directions` (n, q), q >= 1."""
     if value is None:
         return None
-    array = frozen("noise_directions", value)
-    if np.ndim(array) != 2 or array.shape[0] != n:
-        raise InputError(f"`noise_directions` must have shape ({n}, q), got {np.shape(array)}.")
+    array = frozen(argument, value)
+    if np.ndim(array) != 2 or array.shape[0] != n or array.shape[1] < 1:
+        raise InputError(f"`{argument}` must have shape ({n}, q), one column per direction, got {np.shape(array)}.")
     return array
 
 
-def refuse_delay(delay: Any) -> None:
-    """Delays are declared in the design but not run by any kernel yet."""
-    if delay is not None:
-        raise InputError("`delay`: delay systems are not available yet; leave it out.")
+def delay(given: Any, names: tuple[str, ...], values: Mapping) -> str | tuple[str, ...] | None:
+    """`delay` as the name of a scalar parameter or a tuple of such names, whose defaults are > 0."""
+    if given is None:
+        return None
+    found = (given,) if isinstance(given, str) else given
+    if not isinstance(found, (tuple, list)) or not found or not all(isinstance(name, str) for name in found):
+        raise InputError(f"`delay` must be the name of a parameter or a tuple of names, got {given!r:.80}.")
+    for name in found:
+        if name not in values:
+            known = ", ".join(values) or "none"
+            raise InputError(f"`delay` must name parameters, got {name!r}; there are: {known}.")
+        if np.ndim(values[name]):
+            raise InputError(
+                f"`delay` must name a parameter that is one number, got {name!r} of shape "
+                f"{np.shape(values[name])}; give each delay a parameter of its own."
+            )
+        cast.positive(f"parameters[{name!r}]", values[name])
+    if "delayed" in names:
+        raise InputError("`state` cannot hold `delayed`, the name of the delayed states; rename the component.")
+    return given if isinstance(given, str) else tuple(found)
+
+
+def argument_names(f: Callable, count: int) -> list[str]:
+    """Names of f's arguments after t and y, as far as the signature tells."""
+    try:
+        known = [
+            a.name
+            for a in inspect.signature(f).parameters.values()
+            if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)
+        ][2:]
+    except (TypeError, ValueError):
+        known = []
+    return [known[i] if i < len(known) else f"p{i}" for i in range(count)]

@@ -54,21 +54,24 @@ def dataset(result: Any) -> Any:
     """The result as an `xarray.Dataset`: arrays, coordinates of the batch axes, settings as attributes."""
     xarray = import_extra("xarray", "xarray")
     shape = result.status.shape
-    behind = {"state": ("time", "component")} if hasattr(result, "times") else {}
-    variables = {}
+    variables, used = {}, set()
     for field in dataclasses.fields(result):
         values = getattr(result, field.name)
         if isinstance(values, np.ndarray) and field.name not in ("times", "x0"):
-            own = behind.get(field.name, ("exponent",))[: values.ndim - len(shape)]
+            own = result.AXES.get(field.name, ("exponent",))[: values.ndim - len(shape)]
             variables[field.name] = (*result.dims, *own), values
-    own_coordinates: dict[str, Any] = (
-        {"time": result.times} if behind else {"exponent": np.arange(result.exponents.shape[-1])}
-    )
-    if behind and result.system.state_names:
+            used |= set(own)
+    numbers = [name for name in ("exponent", "vector", "other") if name in used]
+    own_coordinates: dict[str, Any] = {name: np.arange(result.exponents.shape[-1]) for name in numbers}
+    if "time" in used:
+        own_coordinates["time"] = result.times
+    if "component" in used and result.system.state_names:
         own_coordinates["component"] = list(result.system.state_names)
+    if "bin" in used:
+        own_coordinates["bin"] = (result.angle_edges[1:] + result.angle_edges[:-1]) / 2
     attributes = {"system": result.system.name, "kind": result.system.kind, "digest": result.system.digest}
     attributes |= {name: v for name, v in result.settings.items() if isinstance(v, (int, float, str))}
-    if not behind:
+    if numbers:
         attributes["units"] = str(result.unit)
     return xarray.Dataset(variables, coordinates(result) | own_coordinates, attributes)
 

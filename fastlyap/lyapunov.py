@@ -1,10 +1,10 @@
-"""The verbs about orbits and exponents: `trajectory`, `spectrum`, `maximal`, `plan`."""
+"""The verbs about orbits and exponents: `trajectory`, `spectrum`, `maximal`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastlyap import assembly, cast, machines
+from fastlyap import assembly, cast, delays, machines, noise
 from fastlyap.errors import InputError
 from fastlyap.planning import Plan, make_plan
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
@@ -13,7 +13,8 @@ from fastlyap.result import Spectrum, Trajectory, raise_failures
 TOLERANCE = {"float64": (1e-9, 1e-12), "float32": (1e-5, 1e-6)}
 
 
-def _integration(system: Any, options: dict[str, Any], *, backward: bool = False) -> Any:
+def integration(system: Any, options: dict[str, Any], *, backward: bool = False) -> Any:
+    """How a call's options step the system; the tolerances of the working type where none are given."""
     default = TOLERANCE.get(str(options["dtype"]), TOLERANCE["float64"])
     rtol = default[0] if options["rtol"] is None else options["rtol"]
     atol = default[1] if options["atol"] is None else options["atol"]
@@ -23,33 +24,38 @@ def _integration(system: Any, options: dict[str, Any], *, backward: bool = False
     )
 
 
-def _spectrum_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> SpectrumRequest:
+def spectrum_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> SpectrumRequest:
     """Check every argument of `spectrum`; nothing has been compiled yet."""
     system = cast.system(system)
     steps = cast.count("steps", o["steps"], 1)
     if o["resume"] is not None:
         return assembly.continued(system, o["resume"], steps, o)
-    how = _integration(system, o)
-    batch = cast.members(system, x0, parameters)
+    how = integration(system, o)
+    batch = delays.members(system, how, x0, parameters)
     if o["members"] is not None:
         count = cast.count("members", o["members"], 1)
         batch = assembly.with_starts(batch, count, o["spread"], o["seed"])
+    seed = cast.count("seed", o["seed"], 0)
+    transient = cast.count("transient", o["transient"], 0)
+    noise.check_steps(system, how, steps + 2 * transient)
     below = None if o["stderr_below"] is None else cast.positive("stderr_below", o["stderr_below"])
     keep = o["history"]
     if keep not in ("auto", True, False):
         raise InputError(f'`history` must be "auto", True or False, got {keep!r}.')
     return SpectrumRequest(
-        system, how, batch, cast.exponent_count(o["k"], system.dim), steps,
-        cast.count("transient", o["transient"], 0), cast.every(o["every"]),
+        system, how, noise.keyed(batch, system, seed), delays.exponent_count(o["k"], system, batch), steps,
+        transient, cast.every(o["every"]),
         cast.direction(o["direction"], system), below,
-        cast.count("seed", o["seed"], 0), None if keep == "auto" else keep,
+        seed, None if keep == "auto" else keep,
     )  # fmt: skip
 
 
-def _spectrum_plan(request: SpectrumRequest, backend: Any, threads: Any) -> Plan:
+def spectrum_plan(request: SpectrumRequest, backend: Any, threads: Any) -> Plan:
+    """What `spectrum` runs."""
     return make_plan(
         "spectrum", request.system, request.integration, n_members=len(request.members), k=request.k,
         steps=request.steps + (0 if request.state is not None else request.transient), name=backend, threads=threads,
+        past=delays.extent(request.system, request.members),
     )  # fmt: skip
 
 
@@ -87,11 +93,12 @@ def spectrum(
     ----------
     system : System
     x0 : (..., n), or dict of component name to array, optional
-        Initial states; batch axes in front. Default: the system's own.
+        Initial states; batch axes in front. Default: the system's own. With a delay it is the constant history, or
+        a function of the time t <= 0 that returns the state (..., n).
     parameters : dict of name to array, or `fl.grid(...)`, optional
         A parameter's own shape is that of its default; axes in front of it are batch axes.
     k : int, optional
-        How many exponents, from the largest; all n by default.
+        How many exponents, from the largest; all n by default. With a delay it may exceed n.
     steps, transient : int
         Steps that are averaged over, and steps before them (state and frame evolve, nothing is counted).
     every : int or "auto"
@@ -104,17 +111,20 @@ def spectrum(
     history : "auto", True or False
         Whether to keep what `Spectrum.history` and `resume` need ("auto": unless it takes more than 512 MB).
     members : int, optional
-        Start so many nearby states per point: mean, error and spread over the starts.
+        Start so many nearby states per point, each with noise of its own: mean, error and spread over the starts.
     spread : float or "auto"
         Size of the perturbations of the starts; "auto" is 0.1 * (|x0_i| + the rms of x0).
     resume : Spectrum, optional
         Go on where that result ended, for `steps` more; bit for bit what one longer run gives. All other
         settings are those of the former call.
     dt, t0, integrator, rtol, atol, escape_radius
-        Integration: step and start time (flows), "rk4", "dopri5" or "euler"; tolerances of dopri5; the largest
-        |x_i| that is not an escape.
+        Integration: step and start time (flows), "rk4", "dopri5" or "euler", for separable Hamiltonian flows also
+        "leapfrog" and "yoshida4", with noise "heun_sde" (Stratonovich), "euler" (Ito) or, if it is additive, "rk4";
+        tolerances of dopri5; the largest |x_i| that is not an escape.
     dtype : "float64" or "float32"
     seed : int
+        Of the initial frame, of the starts and of the noise: member e draws the words of
+        `numpy.random.Philox(key=[seed, e], counter=[0, step, 1, 0])` at each step.
     backend : "auto", "cpu", "cuda" or "reference"
     threads : int, optional
     progress : bool or callable, optional
@@ -140,8 +150,8 @@ def spectrum(
     `fastlyap.statistics.block_stderr`.
     """
     given = dict(locals())
-    request = _spectrum_request(given.pop("system"), given.pop("x0"), given.pop("parameters"), given)
-    plan = _spectrum_plan(request, backend, threads)
+    request = spectrum_request(given.pop("system"), given.pop("x0"), given.pop("parameters"), given)
+    plan = spectrum_plan(request, backend, threads)
     result = machines.spectrum(request, plan, progress)
     if members is not None and resume is None:
         result = assembly.over_starts(result)
@@ -178,6 +188,7 @@ def trajectory(
     atol: float | None = None,
     escape_radius: float = 1e8,
     dtype: str = "float64",
+    seed: int = 0,
     backend: str = "auto",
     threads: int | None = None,
     progress: Any = None,
@@ -192,7 +203,9 @@ def trajectory(
     every : int
         Keep every so many steps; T = steps // every states.
     dt : float, optional
-        May be negative: backward in time.
+        May be negative, without noise: backward in time.
+    seed : int
+        Of the noise.
     Others as in `spectrum`.
 
     Returns
@@ -202,43 +215,17 @@ def trajectory(
     """
     given = dict(locals())
     system = cast.system(system)
-    how = _integration(system, given, backward=True)
-    request = TrajectoryRequest(
-        system, how, cast.members(system, x0, parameters), cast.count("steps", steps, 1),
-        cast.count("transient", transient, 0), cast.count("every", every, 1),
-    )  # fmt: skip
+    how = integration(system, given, backward=True)
+    seed = cast.count("seed", seed, 0)
+    steps, transient = cast.count("steps", steps, 1), cast.count("transient", transient, 0)
+    noise.check_steps(system, how, steps + transient)
+    batch = noise.keyed(delays.members(system, how, x0, parameters), system, seed)
+    request = TrajectoryRequest(system, how, batch, steps, transient, cast.count("every", every, 1), seed)
     plan = make_plan(
         "trajectory", system, how, n_members=len(request.members), k=0, steps=steps + transient, name=backend,
-        threads=threads,
+        threads=threads, past=delays.extent(system, batch),
     )  # fmt: skip
     result = machines.trajectory(request, plan, progress)
     if throw:
         raise_failures(result)
     return result
-
-
-def plan(verb: str, system: Any, x0: Any = None, parameters: Any = None, **options: Any) -> Plan:
-    """What a call of a verb would run, without running it.
-
-    Parameters
-    ----------
-    verb : "spectrum" or "maximal"
-    Others as in the verb.
-
-    Returns
-    -------
-    Plan
-        Printable: backend, program, family, chunks, work, memory, and whether the code is compiled already.
-    """
-    cast.choice("verb", verb, ("spectrum", "maximal"))
-    if verb == "maximal":
-        options["k"] = 1
-    defaults = dict(spectrum.__kwdefaults__ or {})
-    unknown = [name for name in options if name not in defaults]
-    if unknown:
-        raise InputError(f"`{unknown[0]}` is not an argument of `{verb}`.")
-    o = {**defaults, **options}
-    request = _spectrum_request(system, x0, parameters, o)
-    return _spectrum_plan(request, o["backend"], o["threads"])
-
-

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
-from fastlyap import assembly, status
-from fastlyap.average import Chunk, Numbers, numbers, run_chunk, start, untouched
+from fastlyap import assembly, delays, exponential, noise, status
+from fastlyap.average import Chunk, Numbers, first_rows, numbers, run_chunk, start, untouched
 from fastlyap.errors import Interrupted
+from fastlyap.hardware import one_blas_thread
 from fastlyap.kernel import layout
 from fastlyap.planning import Plan
 from fastlyap.progress import Interrupt, Progress
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, Trajectory
-from fastlyap.rows import new_rows
 from fastlyap.run import Pace, Stopped, follow
 
 PATIENCE = 0.1  # seconds between two looks for Ctrl-C
@@ -29,15 +30,18 @@ PATIENCE = 0.1  # seconds between two looks for Ctrl-C
 
 def new_batches(request: Any, plan: Plan) -> Callable:
     """How this plan's machine makes a batch from rows S, A and parameters P."""
+    noise.check_ready(request.system, request.members)
+    delays.check_ready(request.system, request.members)
+    extended = exponential.extension(request)
     if plan.backend == "cpu":
         from fastlyap.backend import cpu
 
-        kernels = cpu.load(request.system, request.integration, plan.width)
-        return lambda S, A, P: cpu.CpuBatch(kernels, S, A, P)
+        kernels = cpu.load(request.system, request.integration, plan.width, plan.form)
+        return lambda S, A, P: cpu.CpuBatch(kernels, S, A, extended(P))
     from fastlyap.backend import cuda
 
     kernels = cuda.load(request.system, request.integration)
-    return lambda S, A, P: cuda.CudaBatch(kernels, S, A, P)
+    return lambda S, A, P: cuda.CudaBatch(kernels, S, A, extended(P))
 
 
 def spectrum(request: SpectrumRequest, plan: Plan, progress: Any) -> Spectrum:
@@ -59,7 +63,7 @@ def spectrum(request: SpectrumRequest, plan: Plan, progress: Any) -> Spectrum:
             chunk = run(request, part, new_batch, pace)
             return chunk.complete, numbers(chunk, request), assembly.state_of(chunk, request.k) if keeps else None
 
-        done = _side_by_side(work, plan)
+        done = side_by_side(work, plan)
     bar.close()
     result = assembly.spectrum(request, plan, [found for _, found, _ in done], [s for _, _, s in done if s])
     if not all(complete for complete, _, _ in done):
@@ -67,12 +71,17 @@ def spectrum(request: SpectrumRequest, plan: Plan, progress: Any) -> Spectrum:
     return result
 
 
-def _side_by_side(work: Callable, plan: Plan) -> list:
+def side_by_side(work: Callable, plan: Plan) -> list:
     """`work` done on every chunk, in the plan's threads; results in the order of the chunks."""
     parts = plan.parts()
-    if plan.threads == 1 or len(parts) == 1:
-        return [work(part) for part in parts]
-    with ThreadPoolExecutor(plan.threads) as pool:
+    with one_blas_thread() if plan.form == "dense" else nullcontext():
+        if plan.threads == 1 or len(parts) == 1:
+            return [work(part) for part in parts]
+        return _in_threads(work, parts, plan.threads)
+
+
+def _in_threads(work: Callable, parts: list[slice], threads: int) -> list:
+    with ThreadPoolExecutor(threads) as pool:
         futures = [pool.submit(work, part) for part in parts]
         while wait(futures, timeout=PATIENCE).not_done:
             pass  # a wait without end would not let the main thread hear Ctrl-C everywhere
@@ -111,7 +120,7 @@ def trajectory(request: TrajectoryRequest, plan: Plan, progress: Any) -> Traject
         new_batch = new_batches(request, plan)
         with Interrupt() as interrupt:
             pace = Pace(bar, interrupt)
-            _side_by_side(lambda part: _orbits(request, part, new_batch, pace, orbit, codes, failed), plan)
+            side_by_side(lambda part: _orbits(request, part, new_batch, pace, orbit, codes, failed), plan)
         bar.close()
     return assembly.trajectory(request, plan, orbit, codes, failed)
 
@@ -119,7 +128,7 @@ def trajectory(request: TrajectoryRequest, plan: Plan, progress: Any) -> Traject
 def _orbits(request: TrajectoryRequest, part: slice, new_batch: Callable, pace: Pace, orbit, codes, failed) -> None:
     """Fill in the orbits of one chunk."""
     how, every = request.integration, request.every
-    S, A = new_rows(request.members.x[part], np.empty((0, request.system.dim)))
+    S, A = first_rows(request, part, 0)
     batch = new_batch(S, A, request.members.p[part])
     t0 = how.t0 + request.transient * how.dt
     try:

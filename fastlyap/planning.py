@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlyap import hardware
+from fastlyap.delays import Extent, state_rows
 from fastlyap.errors import InputError
+from fastlyap.forms import form_of
 from fastlyap.kernel import layout
 from fastlyap.request import Integration
 from fastlyap.trace.module import LARGEST_TUPLE
@@ -25,7 +27,8 @@ class Plan:
     ----------
     verb, system, backend, program : str
         Results are the same to the last bit for equal `program`.
-    family : str
+    family, form : str
+        How members are arranged, and the form of the system's functions: tuples, rows, dense, kernels.
     width : int
         Members side by side.
     members, chunk : int
@@ -39,6 +42,8 @@ class Plan:
         About; without compilation.
     cached : bool
         Whether the machine code is on disk already.
+    note : str
+        What else is worth knowing, or nothing.
     """
 
     verb: str
@@ -46,6 +51,7 @@ class Plan:
     backend: str
     program: str
     family: str
+    form: str
     width: int
     members: int
     chunk: int
@@ -54,6 +60,7 @@ class Plan:
     memory: int
     seconds: float
     cached: bool
+    note: str = ""
 
     def __str__(self) -> str:
         size = self.memory / 2**20
@@ -68,6 +75,7 @@ class Plan:
             f"  work      {self.member_steps:.3g} member-steps, about {_duration(self.seconds)}",
             f"  memory    about {size:.0f} MB",
             f"  code      {code}",
+            *([f"  {self.note}"] if self.note else []),
         ])  # fmt: skip
 
     def parts(self) -> list[slice]:
@@ -101,6 +109,8 @@ def check_cuda(system: Any) -> None:
             f'`backend` "cuda" cannot run here: {problem}. With a card, install by pip install "fastlyap[cuda12]"; '
             'else use "cpu".'
         )
+    if system.delays:
+        raise InputError(f'`backend` "cuda" cannot run {system.name}, which has a delay; use "cpu".')
     if system.recording is None:
         raise InputError('`backend` "cuda" needs a rule that is recorded, not kernels; use "cpu".')
     if system.dim > LARGEST_TUPLE:
@@ -117,73 +127,75 @@ def thread_count(threads: Any) -> int:
 
 
 def make_plan(
-    verb: str, system: Any, how: Integration, *, n_members: int, k: int, steps: int, name: Any, threads: Any
-) -> Plan:
-    """Choose the program from system, k, dtype and total size; never from a chunk."""
+    verb: str, system: Any, how: Integration, *, n_members: int, k: int, steps: int, name: Any, threads: Any,
+    past: Extent | None = None,
+) -> Plan:  # fmt: skip
+    """Choose the program from system, k, dtype and total size; never from a chunk.
+
+    Members whose delays are different numbers of steps go one at a time.
+    """
     chosen = backend(name)
     if chosen == "cuda":
         check_cuda(system)
     n = system.dim
-    rows = layout.state_rows(n, k) + layout.accumulator_rows(k) + len(system.parameters) + 1
-    lanes = chosen == "cpu" and n_members >= FEW and system.recording is not None
+    rows = state_rows(n, k, past and past.rows) + layout.accumulator_rows(k) + len(system.parameters) + 1
+    form = form_of(system, k, n_members, hardware.lanes(how.dtype)) if chosen == "cpu" else "tuples"
+    lanes = chosen == "cpu" and n_members >= FEW and form in ("tuples", "rows") and (past is None or past.alike)
     width = hardware.lanes(how.dtype) if lanes else 1
     used = min(thread_count(threads), max(1, -(-n_members // width))) if chosen == "cpu" else 1
-    chunk = _chunk(n_members, max(width, CHUNK_BYTES // (8 * rows * 3)), width, used)
-    family = _family(chosen, system, width)
+    chunk = chunk_size(n_members, max(width, CHUNK_BYTES // (8 * rows * 3)), width, used)
+    family = _family(chosen, form, width)
     flops = _flops(system, how, k)
     power = 1e12 if chosen == "cuda" else 4e9 * min(width, 8)  # operations per second; a card's is a guess
     rate = power / max(flops, 1.0) if chosen != "reference" else 2e3
     memory = used * 3 * 8 * rows * chunk + 8 * n_members * (4 * k + 8)
     return Plan(
-        verb, system.name, chosen, _program(chosen, how, width, family), family, width, n_members, chunk,
-        n_members * steps, used, memory, n_members * steps / rate / used, _cached(chosen, system, how, width),
+        verb, system.name, chosen, _program(chosen, how, width, form), family, form, width, n_members, chunk,
+        n_members * steps, used, memory, n_members * steps / rate / used, _cached(chosen, system, how, width, form),
     )  # fmt: skip
 
 
-def _chunk(n_members: int, most: int, width: int, threads: int) -> int:
+def chunk_size(n_members: int, most: int, width: int, threads: int) -> int:
     """Members of a chunk: at most about `most`, whole blocks, and every thread gets equally many chunks."""
     count = -(-max(n_members, 1) // most)
     count = -(-count // threads) * threads
     return -(-max(n_members, 1) // (count * width)) * width
 
 
-def _family(backend: str, system: Any, width: int) -> str:
+def _family(backend: str, form: str, width: int) -> str:
     if backend == "reference":
         return "plain NumPy, one member after another"
-    shape = "kernels" if system.recording is None else "tuples" if system.dim <= LARGEST_TUPLE else "rows"
     if backend == "cuda":
-        return f"one thread per member, {shape}"
-    return f"one member at a time, {shape}" if width == 1 else f"lanes of {width} members, {shape}"
+        return f"one thread per member, {form}"
+    return f"one member at a time, {form}" if width == 1 else f"lanes of {width} members, {form}"
 
 
-def _program(backend: str, how: Integration, width: int, family: str) -> str:
+def _program(backend: str, how: Integration, width: int, form: str) -> str:
     """The name within which results agree to the last bit."""
     if backend == "reference":
         return "reference-" + how.dtype
-    shape = family.rsplit(" ", 1)[1]
     if backend == "cuda":
-        return f"cuda-thread-{shape}-{how.dtype}"
+        return f"cuda-thread-{form}-{how.dtype}"
     if hardware.interpreted():
-        return f"interpreted-{shape}-{how.dtype}"
+        return f"interpreted-{form}-{how.dtype}"
     from fastlyap.kernel import elementary
 
     library = elementary.library() if width > 1 else "libm"
-    return f"lanes{width}-{shape}-{how.dtype}-{hardware.simd_name()}-{library}"
+    return f"lanes{width}-{form}-{how.dtype}-{hardware.simd_name()}-{library}"
 
 
 def _flops(system: Any, how: Integration, k: int) -> float:
     """Operations of a member-step, roughly."""
-    from fastlyap.trace.graph import topological
+    stages = {"map": 1, "euler": 1, "heun_sde": 2, "rk4": 4, "dopri5": 12, "leapfrog": 1, "yoshida4": 3, "etdrk4": 4}[how.integrator]
+    operations = system.recording.ops.total() if system.recording is not None else system.dim**2
+    drawn = 100.0 * system.noise_count
+    return stages * (operations + 4 * system.dim) * (1 + k) + 2.0 * system.dim * k * k / 8 + drawn
 
-    stages = {"map": 1, "euler": 1, "rk4": 4, "dopri5": 12}[how.integrator]
-    operations = len(topological(list(system.recording.outputs))) if system.recording is not None else system.dim**2
-    return stages * (operations + 4 * system.dim) * (1 + k) + 2.0 * system.dim * k * k / 8
 
-
-def _cached(backend: str, system: Any, how: Integration, width: int) -> bool:
+def _cached(backend: str, system: Any, how: Integration, width: int, form: str) -> bool:
     if backend != "cpu" or hardware.interpreted() or system.recording is None:
         return False
     from fastlyap.backend import cpu
     from fastlyap.trace import cache
 
-    return cache.is_compiled(cpu.module_of(system, how.integrator, width).text, cpu.options(width, how.dtype))
+    return cache.is_compiled(cpu.module_of(system, how.integrator, width, form).text, cpu.options(width, how.dtype))

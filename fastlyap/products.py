@@ -21,7 +21,7 @@ from fastlyap.trace.reverse import gradient
 from fastlyap.trace.unjit import plain
 
 _ANALYTIC = frozenset(
-    "const x p t add sub mul div neg pow sin cos tan asin acos atan exp log sqrt sinh cosh tanh sum".split()
+    "const x p t w add sub mul div neg pow sin cos tan asin acos atan exp log sqrt sinh cosh tanh sum".split()
 )
 _GUARD, _CANARY = 8, -6.02214076e299
 
@@ -55,7 +55,7 @@ def jacobian(system: Any, x: np.ndarray, t: Any) -> np.ndarray:
     rows = jacobian_rows(system.recording.outputs)
     entries = [(i, j, node) for i, row in enumerate(rows) for j, node in row.items()]
     found = _at([node for _, _, node in entries], x, p, t)
-    result = np.zeros((*found.shape[:-1], n, n))
+    result = np.zeros((*found.shape[:-1], len(rows), n))
     for place, (i, j, _) in enumerate(entries):
         result[..., i, j] = found[..., place]
     return result
@@ -93,7 +93,7 @@ def _dense(row: dict[int, Node], x: Any, p: Any, t: float, size: int) -> np.ndar
 
 def matrix(recording: Recording, x: Any, p: Any, t: float, wrt: str = "x") -> np.ndarray:
     """Derivatives of a recording by its states or parameters, (n, n) or (n, n_parameters)."""
-    size = recording.dim if wrt == "x" else recording.n_parameters
+    size = recording.inputs if wrt == "x" else recording.n_parameters
     return np.array([_dense(row, x, p, t, size) for row in jacobian_rows(recording.outputs, wrt)])
 
 
@@ -171,16 +171,17 @@ def difference(rule: Callable, x: Any, p: Any) -> Callable:
 
 def errors(products: Products, derivative: Callable, x: np.ndarray, p: np.ndarray, rng: Any) -> dict[str, float]:
     """Relative error of each product against (v, q) -> derivative of the rule, in random directions."""
-    v, w, q = rng.standard_normal(len(x)), rng.standard_normal(len(x)), rng.standard_normal(len(p))
+    n = len(products.rule(x, p))  # the state may carry delayed ones behind it
+    v, w, q = rng.standard_normal(len(x)), rng.standard_normal(n), rng.standard_normal(len(p))
     nothing = np.zeros(len(p))
-    along, by_parameter = derivative(v, nothing), derivative(np.zeros(len(x)), q) if len(p) else np.zeros(len(x))
+    along, by_parameter = derivative(v, nothing), derivative(np.zeros(len(x)), q) if len(p) else np.zeros(n)
     found = {"tangent": _relative(products.tangent(x, p, v) - along, along)}
     if products.adjoint is not None:
         found["adjoint"] = _product_error(w, products.tangent(x, p, v), products.adjoint(x, p, w), v)
     if products.parameter_adjoint is not None and len(p):
         found["parameter_adjoint"] = _product_error(w, by_parameter, products.parameter_adjoint(x, p, w), q)
     if products.divergence is not None:
-        diagonal = np.array([derivative(e, nothing)[i] for i, e in enumerate(np.eye(len(x)))])
+        diagonal = np.array([derivative(e, nothing)[i] for i, e in enumerate(np.eye(len(x))[:n])])
         found["divergence"] = _relative(products.divergence(x, p) - diagonal.sum(), np.abs(diagonal).sum())
     return found
 

@@ -28,8 +28,9 @@ class Integration:
 class Members:
     """The batch: one row per member, whatever its shape was.
 
-    x : (B, n) initial states; p : (B, n_params) flat parameters; shape, dims : of the batch; parameters : as
-    given, with all batch axes (length 1 where they do not vary) in front of their own shape.
+    x : (B, n) initial states; p : (B, n_params) flat parameters, behind them the keys of `noise.keyed` or the places of
+    `delays.placed`; shape, dims : of the batch; parameters : as given, with all batch axes (length 1 where they do not
+    vary) in front of their own shape; past : the history of `delays.members`, None for a constant one.
     """
 
     x: np.ndarray
@@ -37,6 +38,7 @@ class Members:
     shape: tuple[int, ...]
     dims: tuple[str, ...]
     parameters: dict[str, np.ndarray] = field(repr=False)
+    past: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -70,3 +72,45 @@ class TrajectoryRequest:
     steps: int
     transient: int
     every: int
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class VectorsRequest:
+    """Everything `fl.vectors` was asked. Counts in steps; `steps` is a multiple of `every`."""
+
+    system: Any
+    integration: Integration
+    members: Members
+    kind: str
+    k: int
+    steps: int
+    warmup: tuple[int, int]
+    every: int
+    store: bool
+    seed: int
+
+    @property
+    def transient(self) -> int:
+        """Steps before the window."""
+        return self.warmup[0]
+
+    @property
+    def flow(self) -> bool:
+        """Whether the vectors are compared with the direction of the flow."""
+        return self.kind == "covariant" and self.system.kind == "flow"
+
+
+@dataclass(frozen=True)
+class FiniteTimeRequest:
+    """Everything `fl.finite_time` was asked. Counts in steps."""
+
+    system: Any
+    integration: Integration
+    members: Members
+    k: int
+    steps: int
+    transient: int
+    tolerance: float
+    max_sweeps: int
+    seed: int

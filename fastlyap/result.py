@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class History(NamedTuple):
 class Result:
     """What all results share: advice in words and labelled arrays."""
 
+    AXES: ClassVar[dict[str, tuple[str, ...]]] = {}  # names of the axes behind the batch's, ("exponent",) by default
     status: np.ndarray
 
     def message(self, index: int | Sequence[int] = ()) -> str:
@@ -222,6 +223,8 @@ class Trajectory(Result):
     status, failed_step, parameters, x0, dims, system, settings
         As in `Spectrum`.
     """
+
+    AXES: ClassVar[dict[str, tuple[str, ...]]] = {"state": ("time", "component")}
 
     state: np.ndarray
     times: np.ndarray

@@ -15,10 +15,15 @@ def new_rows(x: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     S = np.zeros((members, layout.state_rows(n, k)))
     S[:, :n] = x
     S[:, n + 1 :] = frame.ravel()
+    return S, new_accumulators(members, k)
+
+
+def new_accumulators(members: int, k: int) -> np.ndarray:
+    """Rows A without cells, nothing accumulated yet."""
     A = np.zeros((members, layout.head_rows(k)))
     A[:, layout.FAILED_STEP] = -1
     reset(A, k)
-    return S, A
+    return A
 
 
 def reset(A: np.ndarray, k: int) -> None:

@@ -111,7 +111,7 @@ def _run(result: Any) -> str:
         step = f" of dt = {told['dt']:g}" if told.get("dt") and result.system.kind != "map" else ""
         parts.append(f"{_grouped(told['steps'])} steps{step} after {_grouped(told.get('transient', 0))}")
     parts += [str(told[name]) for name in ("integrator", "dtype", "backend") if told.get(name) not in (None, "map")]
-    if "k" in told:
+    if "k" in told and "every" in told:
         every = told.get("every")
         parts.append("every auto" if every == "auto" else f"every {every} steps")
     return ", ".join(parts)
@@ -131,3 +131,66 @@ def _count(number: int, noun: str) -> str:
 def _grouped(number: int) -> str:
     """Digits in groups of three, parted by a space."""
     return f"{int(number):,}".replace(",", " ")
+
+
+def vectors(result: Any) -> str:
+    """The text of a Vectors."""
+    k, told = result.exponents.shape[-1], result.settings
+    lines = [f"Vectors of {_system(result)}: {_count(k, told['kind'].replace('_', ' ') + ' vector')}, {batch(result)}"]
+    times = result.times
+    before, after = (_grouped(steps) for steps in told["warmup"])
+    kept = "stored" if result.vectors is not None else "statistics only"
+    span = f"{len(times)} times from {times[0]:.6g} to {times[-1]:.6g}, {kept}"
+    lines.append(f"  {span}; warm-up {before} steps before, {after} after")
+    lines += _directions(result) if result.status.ndim == 0 else _directions_of_many(result)
+    return "\n".join(lines + [f"  {text}" for text in (_run(result), _statuses(result)) if text])
+
+
+def _directions(result: Any) -> Iterable[str]:
+    """One member: exponent, separation and smallest angle of each vector."""
+    yield f"  {result.unit}; separation; smallest angle with another (degrees)"
+    angles = result.minimum_angle + np.where(np.eye(len(result.exponents), dtype=bool), np.inf, 0.0)
+    nearest = np.rad2deg(angles.min(axis=-1))
+    for i, value in enumerate(result.exponents[:SHOWN]):
+        yield f"  {i:>5}  {value: .6f}  {result.separation[i]:.1e}  {nearest[i]:.4g}"
+    if len(result.exponents) > SHOWN:
+        yield "    ..."
+    if np.isfinite(result.neutral_angle):
+        yield f"  neutral vector within {np.rad2deg(result.neutral_angle):.1e} degrees of the flow"
+
+
+def _directions_of_many(result: Any) -> Iterable[str]:
+    """A batch: quantiles of each exponent, the largest separation, and of the smallest angles."""
+    width = len(f"  {result.unit}, over members")
+    yield f"  {result.unit}, over members{'min':>12}{'median':>12}{'max':>12}{'separation':>12}"
+    for i in range(min(result.exponents.shape[-1], SHOWN)):
+        values = result.exponents[..., i]
+        values = values[~np.isnan(values)]
+        if values.size:
+            row = [values.min(), np.median(values), values.max()]
+            cells = "".join(f"{value:>12.5g}" for value in row)
+            yield f"{i:>{width}}{cells}{_largest(result.separation[..., i]):>12.1g}"
+    angle = result.hyperbolicity().angle
+    known = np.rad2deg(angle[np.isfinite(angle)])
+    if known.size:
+        yield f"  smallest angle of expanding and other directions: {known.min():.3g} to {known.max():.3g} degrees"
+
+
+def finite_time(result: Any) -> str:
+    """The text of a FiniteTime."""
+    k = result.exponents.shape[-1]
+    lines = [f"FiniteTime of {_system(result)}: {_count(k, 'exponent')} over {result.duration:g}, {batch(result)}"]
+    lines.append(f"  {result.unit}{'min':>12}{'median':>12}{'max':>12}{'last change':>12}")
+    width = len(f"  {result.unit}")
+    for i in range(min(k, SHOWN)):
+        values = result.exponents[..., i]
+        values = values[~np.isnan(values)]
+        if values.size:
+            row = [values.min(), np.median(values), values.max()]
+            cells = "".join(f"{value:>12.5g}" for value in row)
+            lines.append(f"{i + 1:>{width}}{cells}{_largest(result.change[..., i]):>12.1g}")
+    sweeps = result.n_sweeps
+    if sweeps.size:
+        wish = result.settings["tolerance"]
+        lines.append(f"  {int(sweeps.min())} to {int(sweeps.max())} sweeps to a tolerance of {wish:g}")
+    return "\n".join(lines + [f"  {text}" for text in (_run(result), _statuses(result)) if text])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
@@ -11,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import array_style, definition, products
+from fastlyap import array_style, definition, linear_part, products
 from fastlyap.definition import Kernels, Known
 from fastlyap.errors import InputError
+from fastlyap.trace import noise as traced
+from fastlyap.trace import symplectic
 from fastlyap.trace.latex import to_latex
 from fastlyap.trace.recorder import Recording, record
 from fastlyap.trace.unjit import plain
@@ -37,6 +38,8 @@ class System:
     noise_recording, noise_directions : the declared noise (1 or n outputs) and its subspace (n, q), or None
     kernels : array-style functions of a rule that cannot be recorded, else None
     function : the rule as it was written; None after unpickling, where the recording stands for it
+    delay : name of the parameter, or tuple of names, of the delays of `x.delayed`; None without delay
+    parts : recordings of the linear rates and of what is left of the rule, where `linear=` was given; else None
     """
 
     kind: str
@@ -52,6 +55,8 @@ class System:
     noise_directions: np.ndarray | None = None
     kernels: Kernels | None = None
     function: Callable | None = None
+    delay: str | tuple[str, ...] | None = None
+    parts: tuple[Recording, Recording] | None = None
 
     @property
     def dim(self) -> int:
@@ -64,6 +69,31 @@ class System:
         parts = [np.ravel(value) for value in self.parameters.values()]
         return np.concatenate(parts) if parts else np.zeros(0)
 
+    @property
+    def delays(self) -> tuple[str, ...]:
+        """Names of the delays; none for an ordinary system."""
+        return (self.delay,) if isinstance(self.delay, str) else self.delay or ()
+
+    @property
+    def inputs(self) -> int:
+        """Number of states the rule reads, delayed ones included."""
+        return self.dim * (1 + len(self.delays))
+
+    @functools.cached_property
+    def noise_count(self) -> int:
+        """Number of independent normals that every step draws; 0 without noise."""
+        return traced.count(self.recording, self.noise_recording, self.noise_directions)
+
+    @functools.cached_property
+    def noise_is_additive(self) -> bool:
+        """Whether the size of the noise does not depend on the state."""
+        return self.noise_recording is None or not traced.depends_on_state(self.noise_recording)
+
+    @functools.cached_property
+    def obstacle_to_splitting(self) -> str:
+        """Why the symplectic integrators cannot step this flow, in words; empty where they can."""
+        return symplectic.obstacle(self.recording, self.state_names)
+
     @functools.cached_property
     def digest(self) -> str:
         """Hex digest of everything that decides numbers; systems with equal digests are equal."""
@@ -71,8 +101,8 @@ class System:
         if self.kernels is not None:
             codes = [getattr(plain(f), "__code__", None) for f in vars(self.kernels).values()]
             functions = [(c.co_qualname, c.co_code) for c in codes if c is not None]
-        recordings = [r and r.digest for r in (self.recording, self.noise_recording)]
-        words = (self.kind, self.name, self.state_names, self.dt, self.integrator, recordings, functions)
+        recordings = [r and r.digest for r in (self.recording, self.noise_recording, *(self.parts or ()))]
+        words = (self.kind, self.name, self.state_names, self.dt, self.integrator, recordings, functions, *self.delays)
         h = blake2b(repr(words).encode(), digest_size=16)
         for name, value in (*self.parameters.items(), ("x0", self.x0), ("directions", self.noise_directions)):
             array = np.asarray(np.nan if value is None else value, dtype=np.float64)
@@ -98,28 +128,39 @@ class System:
         return replace(self, parameters=definition.parameters(changed), known=self.known if same else None)
 
     def with_noise(self, sigma: Any, directions: Any = None) -> System:
-        """Gaussian noise of size sigma at every step."""
-        raise InputError("`with_noise`: noisy systems are not available yet; declare noise with `noise=` for later.")
+        """The same system with Gaussian noise at every step, of size sigma, its new parameter `noise_size`.
+
+        Maps become x' = f(x) + sigma V b, flows dx = f dt + sigma V dB.
+
+        Parameters
+        ----------
+        sigma : number >= 0, or (n,), one per state
+        directions : (n, q), the matrix V; the identity by default
+        """
+        return replace(self, **definition.with_noise(self, sigma, directions))
 
     def rule(self, x: Any, t: Any = 0.0) -> np.ndarray:
-        """f(t, x) at the default parameters: x (..., n) -> (..., n); t broadcasts against x's leading axes."""
+        """f(t, x) at the default parameters: x (..., n) -> (..., n); t broadcasts against x's leading axes.
+
+        With delays x (..., n (1 + D)) holds the present states and those at each of D delays, one after another.
+        """
         return products.values(self, self._states(x), t)
 
     def jacobian(self, x: Any, t: Any = 0.0) -> np.ndarray:
-        """J[..., i, j] = d f_i / d x_j at the default parameters: x (..., n) -> (..., n, n)."""
+        """J[..., i, j] = d f_i / d x_j at the default parameters: x (..., n) -> (..., n, n); see `rule` for delays."""
         return products.jacobian(self, self._states(x), t)
 
     def _states(self, x: Any) -> np.ndarray:
         x = np.asarray(x, dtype=np.float64)
-        if x.ndim == 0 or x.shape[-1] != self.dim:
-            raise InputError(f"`x` must have shape (..., {self.dim}) for {self.name}, got {x.shape}.")
+        if x.ndim == 0 or x.shape[-1] != self.inputs:
+            raise InputError(f"`x` must have shape (..., {self.inputs}) for {self.name}, got {x.shape}.")
         return x
 
     def to_latex(self) -> str:
         """The equations in LaTeX, one line per state."""
         if self.recording is None:
             raise InputError(f"`to_latex` needs a recorded rule; {self.name} consists of compiled functions.")
-        return to_latex(self.recording, self.state_names, tuple(self.parameters), kind=self.kind)
+        return to_latex(self.recording, self.state_names, tuple(self.parameters), kind=self.kind, delays=self.delays)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, System) and self.digest == other.digest
@@ -175,7 +216,7 @@ class System:
                 raise InputError("`names` or `x0` must be given: nothing else says how many states `f` has.")
             names = len(x0)
         if not isinstance(args, Mapping):
-            args = dict(zip(_argument_names(f, len(args)), args, strict=True))
+            args = dict(zip(definition.argument_names(f, len(args)), args, strict=True))
 
         def rule(t: Any, x: Any, p: Any) -> Any:
             return f(t, np.asarray(x), *[p[name] for name in args])
@@ -191,25 +232,15 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else f"array{np.shape(value)}"
 
 
-def _argument_names(f: Callable, count: int) -> list[str]:
-    """Names of f's arguments after t and y, as far as the signature tells."""
-    try:
-        known = [
-            a.name
-            for a in inspect.signature(f).parameters.values()
-            if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)
-        ][2:]
-    except (TypeError, ValueError):
-        known = []
-    return [known[i] if i < len(known) else f"p{i}" for i in range(count)]
-
-
 def _define(kind: str, given: dict[str, Any]) -> Callable[[Callable], System]:
     """The decorator that records a rule and puts it together with its checked defaults."""
     names = definition.state_names(given["state"])
     values = definition.parameters(given["parameters"])
-    definition.refuse_delay(given.get("delay"))
+    delay = definition.delay(given.get("delay"), names, values)
+    if delay is not None and given["noise"] is not None:
+        raise InputError("`noise` and `delay` cannot be combined yet; leave one of them out.")
     defaults = {
+        "delay": delay,
         "x0": definition.initial_state(given["x0"], names),
         "dt": definition.step(given.get("dt"), kind),
         "integrator": definition.integrator(given.get("integrator"), kind),
@@ -220,18 +251,21 @@ def _define(kind: str, given: dict[str, Any]) -> Callable[[Callable], System]:
     def decorate(rule: Callable) -> System:
         if not callable(rule):
             raise InputError(f"a rule must be a function rule(t, x, p), got {type(rule).__name__}.")
-        recording = record(rule, state_names=names, parameters=values)
+        recording = record(rule, state_names=names, parameters=values, delay=delay)
         noise = definition.noise(given["noise"], names, values)
         name = given["name"] or getattr(rule, "__name__", type(rule).__name__).strip("<>")
-        return System(kind, name, names, values, recording, noise_recording=noise, function=rule, **defaults)
+        made = {"recording": recording, "function": rule}
+        if given.get("linear") is not None:
+            made = linear_part.fields(given["linear"], rule, recording, names, values)
+        return System(kind, name, names, values, noise_recording=noise, **made, **defaults)
 
     return decorate
 
 
 def flow(
     *, state: Any, parameters: Any = None, x0: Any = None, dt: float | None = None, noise: Any = None,
-    noise_directions: Any = None, delay: Any = None, integrator: str | None = None, name: str | None = None,
-    known: Known | None = None,
+    noise_directions: Any = None, delay: Any = None, linear: Any = None, integrator: str | None = None,
+    name: str | None = None, known: Known | None = None,
 ) -> Callable[[Callable], System]:  # fmt: skip
     """Decorator: dx/dt = rule(t, x, p) as a System.
 
@@ -243,7 +277,9 @@ def flow(
     dt : default step in units of time
     noise : number, parameter name, or rule giving one number or one per state
     noise_directions : (n, q), the subspace of the noise
-    integrator : "rk4" (default), "dopri5", "euler" ...
+    delay : name of a parameter, or a tuple of names: `x.delayed` (`x.delayed[0]` ... for a tuple) is the state then
+    linear : n numbers, parameter name, or function of p giving n rates c: the flow is c x + rule(t, x, p)
+    integrator : "rk4" (default), "dopri5", "euler", "leapfrog", "yoshida4", "etdrk4" (with `linear`) ...
     name : by default that of the function
     known : exponents at the default parameters
     """

@@ -131,7 +131,7 @@ WRONG = {
     "noise": ({"noise": -1.0}, "`noise` must be >= 0"),
     "noise name": ({"noise": "s"}, "`noise` must name a parameter"),
     "noise directions": ({"noise_directions": [1.0]}, r"\(1, q\)"),
-    "delay": ({"delay": "tau"}, "delay systems are not available yet"),
+    "delay": ({"delay": "tau"}, "`delay` must name parameters, got 'tau'; there are: none"),
 }
 
 
@@ -147,8 +147,8 @@ def test_other_wrong_uses():
         flow(state="x")(3)
     with pytest.raises(InputError, match=r"shape \(\.\.\., 3\)"):
         lorenz().rule([1.0, 2.0])
-    with pytest.raises(InputError, match="not available yet"):
-        lorenz().with_noise(0.1)
+    with pytest.raises(InputError, match="`sigma`"):
+        lorenz().with_noise(-0.1)
     with pytest.raises(TypeError):
         iterated_map(state="x", dt=0.1)
 

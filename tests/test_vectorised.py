@@ -37,11 +37,11 @@ def freshly_compiled(monkeypatch, folder, dtype):
     """The machine code of `grow`; that of a module from disk cannot be looked at."""
     width = hardware.lanes(dtype)
     monkeypatch.setenv("FASTLYAP_CACHE_DIR", str(folder))
-    text = cpu.module_of(lorenz63, "rk4", width).text
+    text = cpu.module_of(lorenz63, "rk4", width, "tuples").text
     monkeypatch.delitem(sys.modules, cache.module_name(text, cpu.options(width, dtype)), raising=False)
     rho = np.linspace(28.0, 29.0, 2 * width)
     fl.spectrum(lorenz63, parameters=dict(rho=rho), steps=20, transient=0, every=10, dtype=dtype, progress=False)
-    kernels = cpu.load(lorenz63, Integration("rk4", 0.01, dtype=dtype), width)
+    kernels = cpu.load(lorenz63, Integration("rk4", 0.01, dtype=dtype), width, "tuples")
     return list(kernels.module.grow.overloads.values())[0].library.get_asm_str()
 
 

@@ -14,14 +14,17 @@ from fastlyap import hardware
 from fastlyap.kernel import layout
 from fastlyap.request import Integration
 from fastlyap.rows import reset
-from fastlyap.trace import cache, foreign
+from fastlyap.trace import cache, delay, exponential, foreign, noise, symplectic
 from fastlyap.trace.module import Module, assemble
 
 
 class Kernels:
     """The entry points of a system for one integrator, type and lane count."""
 
-    def __init__(self, made: Module, load: Callable[[], ModuleType], *, width: int, how: Integration, dim: int) -> None:
+    def __init__(
+        self, made: Module, load: Callable[[], ModuleType], *, width: int, how: Integration, dim: int, form: str,
+        delays: int = 0,
+    ) -> None:  # fmt: skip
         self._load = load
         self._lock = threading.Lock()
         self.module = load()
@@ -29,7 +32,22 @@ class Kernels:
         self.dtype = how.dtype
         self.dim = dim
         self.adaptive = how.integrator == "dopri5"
-        self.stage_rows = made.stages * made.stored + 10 * dim + 8
+        self._stages = made.stages * made.stored
+        self._moves_frames = form == "dense"
+        self._delays = delays
+
+    def scratch_rows(self, k: int) -> int:
+        """Rows of scratch: the stages and the slots of one bundle, or what reorthonormalisation takes."""
+        span = self.dim * max(k, 1) if self._moves_frames else self.dim
+        return max(self._stages + (10 + self._delays) * span + 8, k + layout.frame_scratch(self.dim) if k else 0)
+
+    def is_full(self, k: int) -> bool:
+        """Whether k vectors span the tangent space; a history has no end of dimensions."""
+        return k == self.dim and not self._delays
+
+    def most_vectors(self, rows: int, accumulators: int) -> int:
+        """How many vectors lie in so many rows of `S` (at most, where vectors are of different lengths)."""
+        return accumulators // 2 if self._delays else (rows - 1) // self.dim - 1
 
     def entry(self, name: str, *args: object) -> Callable[..., None]:
         """The entry point `name`, compiled for the types of `args`; unreadable machine code on disk is made anew."""
@@ -51,23 +69,31 @@ class Kernels:
         return found
 
 
-def module_of(system, integrator: str, width: int) -> Module:
+def module_of(system, integrator: str, width: int, form: str) -> Module:
     """The text of the module a system becomes."""
     if system.recording is None:
         return foreign.assemble(system.kernels, system.dim, integrator)
-    return assemble(system.recording, integrator, width)
+    if system.delays:
+        return delay.assemble(system, width, form)
+    if system.noise_count:
+        return noise.assemble(system, integrator, width, form)
+    if integrator == "etdrk4":
+        return exponential.assemble(system.parts[1], width, form)
+    if integrator in symplectic.SCHEMES:
+        return symplectic.assemble(system.recording, integrator, width, form)
+    return assemble(system.recording, integrator, width, form)
 
 
-def load(system, how: Integration, width: int) -> Kernels:
+def load(system, how: Integration, width: int, form: str) -> Kernels:
     """Generate (or find) and import the kernels of a system."""
-    made = module_of(system, how.integrator, width)
+    made = module_of(system, how.integrator, width, form)
 
     def load_module() -> ModuleType:
         if system.recording is None:
             return foreign.load(system.kernels, system.dim, how.integrator)
         return cache.load(made.text, options(width, how.dtype))
 
-    return Kernels(made, load_module, width=width, how=how, dim=system.dim)
+    return Kernels(made, load_module, width=width, how=how, dim=system.dim, form=form, delays=len(system.delays))
 
 
 def options(width: int, dtype: str) -> str:
@@ -118,10 +144,8 @@ class CpuBatch:
         self.S = pack(S, kernels.width, kernels.dtype)
         self.A = pack(A, kernels.width, "float64")
         self.P = pack(P if P.shape[1] else np.zeros((len(S), 1)), kernels.width, kernels.dtype)
-        n = kernels.dim
-        frame = S.shape[1] - n - 1
-        rows = max(kernels.stage_rows, frame + (n * n if frame == n * n else 0))
-        self._scratch = aligned((rows, kernels.width), kernels.dtype)
+        k = kernels.most_vectors(S.shape[1], A.shape[1])
+        self._scratch = aligned((kernels.scratch_rows(k), kernels.width), kernels.dtype)
 
     def _run(self, name: str, *args: object, rows: int = 0) -> None:
         """Run an entry point over all blocks; `rows` asks for a second scratch."""
@@ -134,7 +158,7 @@ class CpuBatch:
     def grow(
         self, how: Integration, t0: float, k: int, step: int, n_steps: int, every: int, close: bool = False
     ) -> None:
-        full, counts = k == self.kernels.dim, self.A.shape[1] > layout.head_rows(k)
+        full, counts = self.kernels.is_full(k), self.A.shape[1] > layout.head_rows(k)
         self._run("grow", k, full, t0, how.dt, step, n_steps, every, counts, close, *_limits(how), how.eps)
 
     def settle(self, how: Integration, k: int, step: int) -> None:

@@ -57,7 +57,7 @@ def describe() -> str:
 
 def load(system, how: Integration) -> "Kernels":
     """Generate (or find) the kernels of a system."""
-    return _kernels(module_of(system, how.integrator, 1), how.dtype, system.dim, how.integrator == "dopri5")
+    return _kernels(module_of(system, how.integrator, 1, "tuples"), how.dtype, system.dim, how.integrator == "dopri5")
 
 
 @functools.lru_cache(maxsize=64)

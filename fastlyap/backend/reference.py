@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import assembly
+from fastlyap import assembly, delays, exponential
 from fastlyap.average import initial_frame, judge
 from fastlyap.errors import InputError
 from fastlyap.planning import Plan
 from fastlyap.reference import adjoint, growth, orbit
+from fastlyap.reference.delayed import Past
 from fastlyap.reference.dynamics import Dynamics
+from fastlyap.reference.noise import Noise
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, Trajectory
 from fastlyap.statistics import block_stderr
@@ -22,24 +24,59 @@ from fastlyap.trace.evaluate import replay
 def dynamics(request: Any) -> Dynamics:
     """The request's rule as it was written (its recording, where the function is gone), with its parameters."""
     system, how = request.system, request.integration
-    rule = system.function or _replayed(system)
+    rule = system.function or _replayed(system, system.recording)
     names = tuple(system.parameters)
     shapes = tuple(np.shape(value) for value in system.parameters.values())
     return Dynamics(
         rule, request.members.p.astype(how.dtype), names, shapes, tuple(system.state_names), how.integrator,
-        how.dt, how.t0, how.rtol, how.atol,
+        how.dt, how.t0, how.rtol, how.atol, _noise(system, request.seed), _past(system, request),
+        exponential.rates(system, request.members.p) if how.integrator == "etdrk4" else None,
     )  # fmt: skip
 
 
-def _replayed(system: Any) -> Callable:
-    """The recording as a function of t, x, p."""
-    if system.recording is None:
-        raise InputError('`backend` "reference" cannot run a system of kernels that were not recorded; use "cpu".')
-    outputs, names = system.recording.outputs, tuple(system.parameters)
+def _past(system: Any, request: Any) -> Past | None:
+    """The system's delays, and the slopes with which the histories of the members end."""
+    if not system.delays:
+        return None
+    members = request.members
+    tau = [np.broadcast_to(members.parameters[name], members.shape).ravel() for name in system.delays]
+    slope = np.zeros_like(members.x) if members.past is None else members.past[:, 0, 1]
+    return Past(np.array(tau).T, not isinstance(system.delay, str), slope)
 
-    def rule(t: Any, x: Any, p: Any) -> list:
+
+def _starts(request: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """States (B, n) and the frame (k, n), or with delays (B, N) and (B, k, N), short histories filled with zeros."""
+    system, members, n = request.system, request.members, request.system.dim
+    if not system.delays:
+        return members.x, initial_frame(n, k, request.seed) if k else np.zeros((0, n))
+    most = delays.extent(system, members).rows
+    x, frame = np.zeros((len(members), most)), np.zeros((len(members), k, most))
+    for index, E, vectors in delays.starts(system, members, k, seed=request.seed):
+        size = vectors.shape[1]
+        x[index, :size] = np.delete(E, np.s_[n : 2 * n], axis=1)
+        frame[index, :, :size] = vectors
+    return x, frame
+
+
+def _noise(system: Any, seed: int) -> Noise | None:
+    """The system's noise, its size by the recording."""
+    if not system.noise_count:
+        return None
+    size = system.noise_recording and _replayed(system, system.noise_recording)
+    return Noise(size, system.noise_directions, system.noise_is_additive, system.noise_count, seed)
+
+
+def _replayed(system: Any, recording: Any) -> Callable:
+    """A recording as a function of t, x, p and, if need be, the normals of the step."""
+    if recording is None:
+        raise InputError('`backend` "reference" cannot run a system of kernels that were not recorded; use "cpu".')
+    outputs, names = recording.outputs, tuple(system.parameters)
+
+    def rule(t: Any, x: Any, p: Any, w: Any = ()) -> list:
         flat = [item for name in names for item in _items(getattr(p, name))]
-        return replay(outputs, list(x), flat, t)
+        past = x.delayed if system.delays else ()
+        views = (x, past) if isinstance(system.delay, str) else (x, *past)
+        return replay(outputs, [value for view in views for value in view], flat, t, w)
 
     return rule
 
@@ -55,17 +92,19 @@ def spectrum(request: SpectrumRequest, plan: Plan) -> Spectrum:
         raise InputError('`backend` "reference" knows neither `stderr_below` nor `resume`; use "cpu".')
     how, k, n = request.integration, request.k, request.system.dim
     run = adjoint.growth if request.direction == "adjoint" else growth.growth
+    x, frame = _starts(request, k)
     found = run(
-        dynamics(request), request.members.x.astype(how.dtype), initial_frame(n, k, request.seed),
+        dynamics(request), x.astype(how.dtype), frame,
         steps=request.steps, transient=request.transient, every=request.every or 1, radius=how.escape_radius,
     )  # fmt: skip
     time = request.steps * how.dt
     nothing = np.full(len(found.x), np.nan)
-    flow = k == n and request.system.kind == "flow"
+    full = k == n and not request.system.delays
+    flow = full and request.system.kind == "flow"
     cell_time = np.full(len(found.x), (found.cell_steps or 1) * how.dt)
     numbers = judge(
         rates=found.total / time, stderr=block_stderr(found.cells, cell_time),
-        volume=found.log_det / time if k == n else nothing, divergence=found.divergence / time if flow else nothing,
+        volume=found.log_det / time if full else nothing, divergence=found.divergence / time if flow else nothing,
         conditioning=found.conditioning, code=found.status, failed_step=found.failed_step,
         step=np.full(len(found.x), request.steps), transient=request.transient, eps=how.eps,
         converged=np.ones(len(found.x), dtype=bool),
@@ -75,10 +114,11 @@ def spectrum(request: SpectrumRequest, plan: Plan) -> Spectrum:
 
 def trajectory(request: TrajectoryRequest, plan: Plan) -> Trajectory:
     """Run a trajectory request."""
-    members, how = request.members, request.integration
+    how = request.integration
     found = orbit.orbit(
-        dynamics(request), members.x.astype(how.dtype), steps=request.steps, transient=request.transient,
+        dynamics(request), _starts(request, 0)[0].astype(how.dtype), steps=request.steps, transient=request.transient,
         every=request.every, radius=how.escape_radius,
     )  # fmt: skip
-    return assembly.trajectory(request, plan, found.state, found.status.astype(np.int8), found.failed_step)
+    state = found.state[..., : request.system.dim]
+    return assembly.trajectory(request, plan, state, found.status.astype(np.int8), found.failed_step)
 

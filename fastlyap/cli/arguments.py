@@ -62,7 +62,7 @@ def _dynamics(command: argparse.ArgumentParser) -> None:
     add("--dt", type=float, help="step of a flow")
     add("--k", type=int, help="how many exponents (default all)")
     add("--every", type=_every, metavar="N|auto", help="steps between reorthonormalisations")
-    add("--integrator", metavar="NAME", help="rk4, dopri5 or euler")
+    add("--integrator", metavar="NAME", help="rk4, dopri5, euler, leapfrog or yoshida4")
     add("--dtype", choices=("float64", "float32"))
     add("--backend", choices=("auto", "cpu", "cuda", "reference"))
     add("--threads", type=int, metavar="N", help="cores to use")

@@ -9,7 +9,7 @@ working type, so that a float32 program does nothing in float64 but add.
 import math
 
 from fastlyap import status
-from fastlyap.kernel import elementary, frame, layout
+from fastlyap.kernel import elementary, layout
 from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.lanes import (
     any_lane,
@@ -69,13 +69,18 @@ def _examine(model, S, A, R, k, step, radius):
 def settle(model, S, A, W, k, full, step, radius, eps):
     """Reorthonormalise the frame and add its growth to the accumulators of the members still alive."""
     R = slot(W, 0, k)
+    n = model.n
+    Z = slot(W, k, max(n * n, layout.PANEL * (layout.PANEL + layout.BLOCK) + layout.BLOCK * n))
     size = like(S[0], 1.0)
+    exponent = size - size
     if full:
-        size = model.volume(model.n, S, slot(W, k, model.n * model.n))
-    frame.reorthonormalise(model, S, k, R, eps)
+        size, exponent = model.volume(n, S, Z)
+    model.reorthonormalise(model, S, k, R, Z, eps)
     alive = _examine(model, S, A, R, k, step, radius)
     if full:
         _accumulate(A, layout.VOLUME_MANTISSA, layout.VOLUME_EXPONENT, size, alive)
+        total = A[layout.VOLUME_EXPONENT] + wide(exponent)
+        A[layout.VOLUME_EXPONENT] = select(alive, total, A[layout.VOLUME_EXPONENT])
     top = like(S[0], 0.0)
     bottom = like(S[0], 1e30)
     for j in range(k):

@@ -19,7 +19,7 @@ from fastlyap.kernel.rows import rows_of, slot
 
 __all__ = [
     "LaneArray", "MaskType", "VecType", "all_lanes", "any_lane", "both", "either", "is_finite", "like",
-    "maximum", "minimum", "narrow_like", "negate", "rows_of", "select", "slot", "smallest", "split", "wide",
+    "maximum", "minimum", "narrow_like", "negate", "rows_of", "select", "slot", "smallest", "split", "whole", "wide",
 ]  # fmt: skip
 
 
@@ -110,6 +110,26 @@ def _wide(v):
     if isinstance(v, VecType):
         return lambda v: _as_lanes(np.float64(0.0), v)
     return lambda v: np.float64(v)
+
+
+def whole(v):
+    """The whole number that all lanes hold."""
+    return int(v)
+
+
+@intrinsic
+def _first_lane(context, v):
+    def emit(context, builder, sig, args):
+        return builder.extract_element(args[0], ir.Constant(ir.IntType(32), 0))
+
+    return v.dtype(v), emit
+
+
+@everywhere(whole)
+def _whole(v):
+    if isinstance(v, VecType):
+        return lambda v: np.intp(_first_lane(v))
+    return lambda v: np.intp(v)
 
 
 def is_finite(v):

@@ -15,12 +15,21 @@ DIVERGENCE = 5  # integral of the flow's divergence
 GROWTH = 6  # first mantissa
 
 N_CELLS = 64
+KEYS = 5  # rows of `P` behind the parameters of a noisy system: seed and member; then the normals of a step
+PLACE = 5  # rows of `P` for a delay and a time: steps back, then the four weights of the interpolation
+PANEL = 16  # vectors of a dense frame that are taken out of later ones together
+BLOCK = 64  # later ones at a time
 INNER_STEPS = 1000  # the adaptive integrator takes at most so many attempts in one interval
 
 
 def state_rows(n, k):
     """Number of rows of `S`."""
     return n + 1 + k * n
+
+
+def frame_scratch(n):
+    """Rows of scratch that the reorthonormalisation of n vectors and their volume may use (`growth.settle`)."""
+    return max(n * n, PANEL * (PANEL + BLOCK) + BLOCK * n)
 
 
 def head_rows(k):

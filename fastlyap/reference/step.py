@@ -1,4 +1,4 @@
-"""One step of every kind of dynamics with its exact tangent: map, euler, rk4, and an interval of dopri5.
+"""One step of every kind of dynamics with its exact tangent: map, euler, rk4, compositions, an interval of dopri5.
 
 The flow's divergence is integrated by the method's own quadrature: h sum_i b_i tr f_x(t_i, Y_i) over its stages.
 """
@@ -9,8 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlyap.reference import delayed, noise
 from fastlyap.reference.dopri5 import interval
 from fastlyap.reference.dynamics import Dynamics, stack, with_identity
+from fastlyap.reference.exponential import etdrk4, simpson
+from fastlyap.reference.symplectic import PARTS, compose
 from fastlyap.reference.tableau import TABLEAUS, explicit_step, mean_divergence
 
 
@@ -39,6 +42,11 @@ def step(dynamics: Dynamics, t: float, Z: np.ndarray, proposal: np.ndarray, *, d
         Whether to integrate the divergence (which takes the full Jacobian at every stage).
     """
     nothing = np.zeros(len(Z))
+    if dynamics.noise is not None:
+        made, total = noise.step(dynamics, t, Z, divergence)
+        return Step(made, proposal, nothing > 0, total)
+    if dynamics.past is not None:
+        return Step(delayed.step(dynamics, t, Z), proposal, nothing > 0, nothing)
     if dynamics.integrator == "map":
         return Step(dynamics.field(t, Z), proposal, nothing > 0, nothing)
     start = np.full(len(Z), t, dtype=Z.dtype)
@@ -46,6 +54,14 @@ def step(dynamics: Dynamics, t: float, Z: np.ndarray, proposal: np.ndarray, *, d
     with np.errstate(all="ignore"):
         if dynamics.integrator == "dopri5":
             return Step(*interval(dynamics, start, Z, proposal, divergence))
+        if dynamics.integrator == "etdrk4":
+            assert dynamics.rates is not None
+            new, stages = etdrk4(dynamics.field, dynamics.rates, start, Z, dynamics.dt)
+            mean = simpson(dynamics.jacobian, stages) if divergence else nothing
+            return Step(new, proposal, nothing > 0, h * mean)
+        if dynamics.integrator in PARTS:  # the flow is free of divergence
+            made = compose(dynamics.field, start, Z, h, PARTS[dynamics.integrator])
+            return Step(made, proposal, nothing > 0, nothing)
         method = TABLEAUS[dynamics.integrator]
         made = explicit_step(dynamics.field, start, Z, h, method)
         mean = mean_divergence(dynamics.jacobian, made, method) if divergence else nothing

@@ -1,9 +1,10 @@
-"""Hamiltonian flows: Henon and Heiles' star, the double pendulum."""
+"""Hamiltonian flows: Henon and Heiles' star, the double pendulum, a chain of springs."""
 
 from __future__ import annotations
 
 import math
 
+from fastlyap import cast
 from fastlyap.definition import Known
 from fastlyap.math import cos, sin
 from fastlyap.system import System, flow
@@ -54,3 +55,28 @@ def double_pendulum() -> System:
         return x.omega1, x.omega2, turn1, turn2
 
     return double_pendulum
+
+
+def fput(n: int = 16) -> System:
+    """n unit masses between walls, springs with force r + alpha r^2 + beta r^3 (Fermi, Pasta, Ulam & Tsingou 1955).
+
+    H = sum p_i^2 / 2 + sum over springs r^2 / 2 + alpha r^3 / 3 + beta r^4 / 4; 2 n states, positions first. Separable,
+    so that "leapfrog" and "yoshida4" step it.
+    """
+    n = cast.count("n", n, 2)
+
+    @flow(
+        state=[f"q{i}" for i in range(n)] + [f"p{i}" for i in range(n)],
+        parameters={"alpha": 0.25, "beta": 1.0},
+        x0=[0.0] * n + [1.4 * math.sin(1 + i * i) for i in range(n)],
+        dt=0.05,
+        integrator="yoshida4",
+        known=Known(sum=0.0, source="exact: exponents come in pairs of opposite sign, two are 0"),
+    )
+    def fput(t, x, p):
+        q = [0.0, *x[:n], 0.0]
+        stretch = [q[i + 1] - q[i] for i in range(n + 1)]
+        force = [r + p.alpha * r**2 + p.beta * r**3 for r in stretch]
+        return [*x[n:], *[force[i + 1] - force[i] for i in range(n)]]
+
+    return fput

@@ -17,8 +17,10 @@ _OPERATIONS = {
 }  # fmt: skip
 
 
-def replay(outputs: Sequence[Node], x: Sequence[Any], p: Sequence[Any] = (), t: Any = 0.0) -> list[Any]:
-    """Values of the outputs for states x[i], flat parameters p[i] and time t of any kind."""
+def replay(
+    outputs: Sequence[Node], x: Sequence[Any], p: Sequence[Any] = (), t: Any = 0.0, w: Sequence[Any] = ()
+) -> list[Any]:
+    """Values of the outputs for states x[i], flat parameters p[i], time t and normals w[i] (none: 0) of any kind."""
     values: dict[Node, Any] = {}
     leaves = {"x": x, "p": p}
     with np.errstate(all="ignore"):
@@ -27,6 +29,8 @@ def replay(outputs: Sequence[Node], x: Sequence[Any], p: Sequence[Any] = (), t: 
                 values[node] = np.float64(node.value)
             elif node.op == "t":
                 values[node] = t
+            elif node.op == "w":
+                values[node] = w[node.value] if len(w) else np.float64(0.0)
             elif node.op in leaves:
                 values[node] = leaves[node.op][node.value]
             else:

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-LEAVES = ("const", "x", "p", "t")
+LEAVES = ("const", "x", "p", "t", "w")
 ARITHMETIC = ("add", "sub", "mul", "div", "neg", "pow", "mod", "floordiv")
 FUNCTIONS = (
     "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "exp", "log", "sqrt", "cbrt", "sinh", "cosh", "tanh",
@@ -51,7 +51,7 @@ class Node:
 
     op : name of the operation, one of `OPERATIONS`
     args : the nodes it acts on
-    value : a float for "const", the flat index for "x" and "p", else None
+    value : a float for "const", the flat index for "x", "p" and "w", else None
     digest : 16 bytes over the operation, the value's bits and the digests of the arguments
     """
 
@@ -115,7 +115,7 @@ def constant(value: float) -> Node:
 
 
 def leaf(op: str, index: int | None = None) -> Node:
-    """The node of a state component "x", a flat parameter "p", or the time "t"."""
+    """The node of a state component "x", a flat parameter "p", a normal of the step "w", or the time "t"."""
     digest = blake2b(_TAGS[op] + repr(index).encode(), digest_size=16).digest()
     return _intern(op, (), index, digest)
 

@@ -22,11 +22,13 @@ _Text = tuple[str, int]
 
 
 def to_latex(
-    recording: Recording, state_names: Sequence[str], parameter_names: Sequence[str], *, kind: str = "flow"
-) -> str:
+    recording: Recording, state_names: Sequence[str], parameter_names: Sequence[str], *, kind: str = "flow",
+    delays: Sequence[str] = (),
+) -> str:  # fmt: skip
     """One equation per state, joined by line breaks in an `aligned` block."""
     states = [symbol(name) for name in state_names]
-    leaves = {"x": states, "p": _flat_symbols(recording, parameter_names)}
+    past = [rf"{state}(t - {symbol(name)})" for name in delays for state in states]
+    leaves = {"x": [*states, *past], "p": _flat_symbols(recording, parameter_names)}
     done: dict[Node, _Text] = {}
     for node in topological(recording.outputs):
         done[node] = _text(node, [done[a] for a in node.args], leaves)
@@ -76,6 +78,8 @@ def _text(node: Node, args: list[_Text], leaves: dict[str, list[str]]) -> _Text:
         return leaves[op][node.value], _ATOM
     if op == "t":
         return "t", _ATOM
+    if op == "w":
+        return rf"w_{{{node.value}}}", _ATOM
     if op in _RELATION:
         return f"{args[0][0]} {_RELATION[op]} {args[1][0]}", _SUM
     if op in _NAMED:

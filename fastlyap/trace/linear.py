@@ -103,7 +103,7 @@ class Linear:
                 mask |= 1 << j if j < self.n else masks[j - self.n]
             masks.append(mask)
         cuts = [[j - self.n for j in row if j >= self.n] for row in self.rows]
-        found = [self._diagonal(i, masks, cuts) for i in range(self.n)]
+        found = [self._diagonal(i, masks, cuts) for i in range(len(self.rows) - self.n_cuts)]
         fixed = constant(sum(node.value for node in found if node.op == "const"))
         signed = [(node.op == "neg", node) for node in found if node.op != "const"]
         terms = [(minus, ONE, node.args[0] if minus else node) for minus, node in signed]

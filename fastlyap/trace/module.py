@@ -7,10 +7,17 @@ import functools
 from typing import NamedTuple
 
 from fastlyap.trace.algebra import print_algebra
+from fastlyap.trace.dense_printer import print_dense_algebra, print_dense_functions
 from fastlyap.trace.printer import print_functions
 from fastlyap.trace.rows_printer import print_rows_algebra, print_rows_functions
 
 LARGEST_TUPLE = 8  # beyond it compile time and register spills grow too fast
+
+PRINTERS = {  # form: (functions of a recorded rule, operations on vectors)
+    "tuples": (print_functions, print_algebra),
+    "rows": (print_rows_functions, print_rows_algebra),
+    "dense": (print_dense_functions, print_dense_algebra),
+}
 
 STEPPERS = {  # integrator: (stages, stepper, its adjoint, how one step is pulled back)
     "map": (1, "advance.map_step", "adjoints.pull_map", "adjoints.pull_step"),
@@ -26,7 +33,7 @@ from math import inf, nan
 import numpy as np
 
 from fastlyap.kernel import adjoint as adjoints
-from fastlyap.kernel import advance, dopri5, frame, growth, vectors
+from fastlyap.kernel import advance, covariant, dense, dopri5, frame, growth, vectors
 from fastlyap.kernel import elementary as f
 from fastlyap.kernel._compile import entry, kernel
 from fastlyap.kernel.lanes import both, either, like, maximum, minimum, negate, rows_of, select
@@ -37,8 +44,9 @@ rows = rows_of({width})
 
 '''
 
-_ENTRIES = '''model = Model({n}, {m}, {free}, get, put, axpy, scale, dot, choose, zero, mean_square, project, volume,
-              rule, linearise, tangent, adjoint, divergence, stage, add)
+_ENTRIES = '''model = Model({n}, {m}, {free}, span, bundle, get, put, axpy, scale, dot, choose, zero, mean_square,
+              project, volume, rule, linearise, tangent, adjoint, divergence, stage, add, frame.replace,
+              {reorthonormalise})
 stepper = {stepper}
 puller = {puller}
 step_back = {step_back}
@@ -63,6 +71,30 @@ def pull_back(S, A, P, W, X, lo, hi, k, full, t0, dt, first, n_steps, pulled, ev
     for b in range(lo, hi):
         adjoints.pull_back(model, stepper, puller, step_back, rows(S[b]), rows(A[b]), rows(P[b]), rows(W), rows(X),
                            k, full, t0, dt, first, n_steps, pulled, every, radius, rtol, atol, eps)
+
+
+@entry
+def record(S, A, P, W, X, lo, hi, at, width, k, keep, flow, whole, t0, dt, step, n_points, every, spare, radius, rtol,
+           atol, eps):
+    for b in range(lo, hi):
+        covariant.record(model, stepper, rows(S[b]), rows(A[b]), rows(P[b]), rows(W), rows(X[b - lo]), at, width, k,
+                         keep, flow, whole, t0, dt, step, n_points, every, spare, radius, rtol, atol, eps)
+
+
+@entry
+def record_back(S, A, P, W, X, states, lo, hi, width, k, keep, whole, t0, dt, first, n_points, every, spare, radius,
+                rtol, atol, eps):
+    for b in range(lo, hi):
+        covariant.record_back(model, stepper, puller, step_back, rows(S[b]), rows(A[b]), rows(P[b]), rows(W),
+                              rows(X[b - lo]), rows(states[b - lo]), width, k, keep, whole, t0, dt, first, n_points,
+                              every, spare, radius, rtol, atol, eps)
+
+
+@entry
+def sweep(A, W, X, C, D, Y, lo, hi, width, k, first, n_points, n_window, stride, adjoint, covary, whole, flow, spare):
+    for b in range(lo, hi):
+        covariant.sweep(model.n, rows(A[b]), rows(W), rows(X[b - lo]), rows(C[b]), rows(D[b]), rows(Y[b - lo]), width,
+                        k, first, n_points, n_window, stride, adjoint, covary, whole, flow, spare)
 '''
 
 
@@ -74,26 +106,31 @@ class Module(NamedTuple):
     stages: int
 
 
-def assemble(recording, integrator: str, width: int) -> Module:
-    """The module of a recording for one integrator and one lane count."""
+def assemble(recording, integrator: str, width: int, form: str) -> Module:
+    """The module of a recording in a form of `PRINTERS` for one integrator and one lane count."""
     n = recording.dim
-    functions, m = _functions(recording, n > LARGEST_TUPLE)
-    title = f"{n} state{'s' * (n > 1)}, {integrator}, {width} lane{'s' * (width > 1)}"
+    functions, m = _functions(recording, form)
+    title = f"{n} state{'s' * (n > 1)}, {form}, {integrator}, {width} lane{'s' * (width > 1)}"
     return compose(functions, n=n, stored=m, integrator=integrator, width=width, title=title)
 
 
 @functools.lru_cache(maxsize=32)
-def _functions(recording, on_rows: bool) -> tuple[str, int]:
+def _functions(recording, form: str) -> tuple[str, int]:
     """The text of all functions of a recording, and how many Jacobian entries they keep for each stage."""
-    functions, m = print_rows_functions(recording) if on_rows else print_functions(recording)
-    return functions + (print_rows_algebra if on_rows else print_algebra)(recording.dim), m
+    print_rule, print_operations = PRINTERS[form]
+    functions, m = print_rule(recording)
+    return functions + print_operations(recording.dim), m
 
 
-def compose(functions: str, *, n: int, stored: int, integrator: str, width: int, title: str) -> Module:
-    """A module of these functions, which keep `stored` entries for each stage."""
-    stages, stepper, puller, step_back = STEPPERS[integrator]
+def compose(
+    functions: str, *, n: int, stored: int, integrator: str, width: int, title: str, stepping: tuple | None = None,
+    reorthonormalise: str = "frame.reorthonormalise",
+) -> Module:  # fmt: skip
+    """A module of these functions, which keep `stored` entries for each stage; `stepping` as in `STEPPERS`."""
+    stages, stepper, puller, step_back = stepping or STEPPERS[integrator]
     text = _HEAD.format(title=title, width=width) + functions
     text += _ENTRIES.format(
-        n=n, m=stored, free=stages * stored, stepper=stepper, puller=puller, step_back=step_back
+        n=n, m=stored, free=stages * stored, stepper=stepper, puller=puller, step_back=step_back,
+        reorthonormalise=reorthonormalise,
     )
     return Module(text, stored, stages)

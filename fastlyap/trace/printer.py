@@ -164,17 +164,17 @@ def _coefficients(stored: Sequence[Node], rows: Sequence[dict], like: str) -> tu
 
 def print_functions(recording) -> tuple[str, int]:
     """The text of rule, linearise, tangent, adjoint, divergence and stage; and the number of stored entries."""
-    n = recording.dim
+    n, inputs = recording.dim, recording.inputs
     stored, rows = entries(recording)
     text = ""
     for name, keep in (("rule", []), ("linearise", stored)):
         body = Body("x0")
         body.print_all([*recording.outputs, *keep])
-        lines = [unpack("x", n, "x"), *body.lines]
+        lines = [unpack("x", inputs, "x"), *body.lines]
         lines += [f"J[o + {i}] = {body.name(node)}" for i, node in enumerate(keep)]
         text += function(name, "t, x, P, J, o, out", lines, tuple_of(map(body.name, recording.outputs)))
-    columns: list[dict] = [{i: rows[i][j] for i in range(n) if j in rows[i]} for j in range(n)]
-    for name, vector, lists in (("tangent", "v", rows), ("adjoint", "w", columns)):
+    columns: list[dict] = [{i: rows[i][j] for i in range(n) if j in rows[i]} for j in range(inputs)]
+    for name, vector, size, lists in (("tangent", "v", inputs, rows), ("adjoint", "w", n, columns)):
         lines, names = _coefficients(stored, lists, f"{vector}0")
         results = [
             _combination(
@@ -183,7 +183,7 @@ def print_functions(recording) -> tuple[str, int]:
             )
             for row in lists
         ]
-        text += function(name, f"J, o, P, {vector}, out", [unpack(vector, n, vector), *lines], tuple_of(results))
+        text += function(name, f"J, o, P, {vector}, out", [unpack(vector, size, vector), *lines], tuple_of(results))
     diagonal = [{i: rows[i][i]} for i in range(n) if i in rows[i]]
     lines, names = _coefficients(stored, diagonal, "one")
     trace = " + ".join(

@@ -6,8 +6,10 @@ parameters or the time is recorded. It runs twice, and must give the same graph 
 
 from __future__ import annotations
 
+import functools
 import os
 import types
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ import numpy as np
 from fastlyap.errors import InputError
 from fastlyap.trace.expressions import Expr, lift
 from fastlyap.trace.graph import Node, alive, digest_of, flatten, leaf, topological, unflatten
-from fastlyap.trace.views import View, parameter_view, state_view
+from fastlyap.trace.views import View, count, parameter_view, state_view
 
 LONGEST_SUM = 100_000
 _OURS = tuple(str(folder) + os.sep for folder in (Path(__file__).parent.parent, Path(np.__file__).parent))
@@ -29,16 +31,28 @@ class Recording:
     """A recorded rule. The flat parameter vector is the concatenation of the raveled parameters in order.
 
     dim : number of states; outputs : nodes, one per component; digest : hex, over the outputs only.
+    delays : how many earlier times the rule looks at; x[n + d n + i] is state i at the d-th of them.
     """
 
     dim: int
     outputs: tuple[Node, ...] = field(repr=False)
     parameter_names: tuple[str, ...]
     parameter_shapes: tuple[tuple[int, ...], ...]
+    delays: int = 0
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "digest", digest_of(self.outputs))
+
+    @property
+    def inputs(self) -> int:
+        """How many states the rule reads, delayed ones included."""
+        return self.dim * (1 + self.delays)
+
+    @functools.cached_property
+    def ops(self) -> Counter[str]:
+        """How many nodes of each kind there are."""
+        return Counter(node.op for node in topological(self.outputs))
 
     @property
     def n_parameters(self) -> int:
@@ -46,11 +60,11 @@ class Recording:
         return sum(int(np.prod(shape, dtype=int)) for shape in self.parameter_shapes)
 
     def __reduce__(self):
-        return _rebuild, (self.dim, flatten(self.outputs), self.parameter_names, self.parameter_shapes)
+        return _rebuild, (self.dim, flatten(self.outputs), self.parameter_names, self.parameter_shapes, self.delays)
 
 
-def _rebuild(dim: int, flat: tuple, names: tuple, shapes: tuple) -> Recording:
-    return Recording(dim, unflatten(*flat), names, shapes)
+def _rebuild(dim: int, flat: tuple, names: tuple, shapes: tuple, delays: int) -> Recording:
+    return Recording(dim, unflatten(*flat), names, shapes, delays)
 
 
 def record(
@@ -59,6 +73,7 @@ def record(
     state_names: Sequence[str],
     parameters: Mapping[str, Any],
     components: int | tuple[int, ...] | None = None,
+    delay: str | tuple[str, ...] | None = None,
 ) -> Recording:
     """Record `rule(t, x, p)`.
 
@@ -69,6 +84,7 @@ def record(
     state_names : names of the components of `x`
     parameters : name -> default; only the shapes matter here
     components : how many values the rule returns; the number of states by default
+    delay : name of a parameter, or a tuple of names: the delays of `x.delayed`, or of its items
 
     Raises
     ------
@@ -76,7 +92,7 @@ def record(
         If it cannot be recorded; the message quotes the file and line of the rule.
     """
     shapes = tuple(np.shape(value) for value in parameters.values())
-    t, x, p = Expr(leaf("t")), state_view(state_names), parameter_view(tuple(parameters), shapes)
+    t, x, p = Expr(leaf("t")), state_view(state_names, delay), parameter_view(tuple(parameters), shapes)
     allowed = (components,) if isinstance(components, int) else components or (len(state_names),)
     first, second = (_outputs(rule, (t, x, p), allowed) for _ in range(2))
     if digest_of(first) != digest_of(second):
@@ -85,7 +101,7 @@ def record(
             "random numbers, counters or other changing state. For noise use `noise=`."
         )
     _refuse_long_sums(first, rule)
-    return Recording(len(state_names), first, tuple(parameters), shapes)
+    return Recording(len(state_names), first, tuple(parameters), shapes, count(delay))
 
 
 def _outputs(rule: Callable, arguments: tuple, allowed: tuple[int, ...]) -> tuple[Node, ...]:

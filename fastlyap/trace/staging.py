@@ -12,7 +12,7 @@ from fastlyap.trace.values import Values
 class Stage(NamedTuple):
     """The functions of a system. The block's last row is for the trace."""
 
-    n: int
+    n: int  # states that are read
     m: int  # rows of the block
     rule: list[Group]
     linearise: list[Group]
@@ -23,7 +23,7 @@ class Stage(NamedTuple):
 
 def divide(recording) -> Stage:
     """The functions of a recorded rule."""
-    n = recording.dim
+    n = recording.inputs
     values = Values(n, *widen(recording.outputs, n))
     linearise = group([*values.shared, *values.copies, *values.results, *values.entries], n)
     rule = group(values.rule(), n)

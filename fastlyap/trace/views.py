@@ -66,9 +66,33 @@ class View:
         raise InputError(f"a {self._kind} is read only in a rule: return the new values, one per state.")
 
 
-def state_view(names: Sequence[str]) -> View:
-    """x: one expression per state."""
-    return View("state", names, [Expr(leaf("x", i)) for i in range(len(names))])
+class DelayedView(View):
+    """The state now, and as `delayed` the view of it a delay ago, or a tuple of such views."""
+
+    __slots__ = ("delayed",)
+
+    def __init__(self, names: Sequence[str], values: Sequence[Any], delayed: View | tuple[View, ...]) -> None:
+        super().__init__("state", names, values)
+        object.__setattr__(self, "delayed", delayed)
+
+
+def view_of_states(names: Sequence[str], values: Sequence[Any], delay: str | tuple[str, ...] | None = None) -> View:
+    """x on flat values: the states now, then those at each delay, one after another."""
+    n = len(names)
+    if delay is None:
+        return View("state", names, values)
+    past = tuple(View("state", names, values[i : i + n]) for i in range(n, len(values), n))
+    return DelayedView(names, values[:n], past[0] if isinstance(delay, str) else past)
+
+
+def state_view(names: Sequence[str], delay: str | tuple[str, ...] | None = None) -> View:
+    """x: one expression per state, and one per delayed state."""
+    return view_of_states(names, [Expr(leaf("x", i)) for i in range(len(names) * (1 + count(delay)))], delay)
+
+
+def count(delay: str | tuple[str, ...] | None) -> int:
+    """How many delays there are."""
+    return 0 if delay is None else 1 if isinstance(delay, str) else len(delay)
 
 
 def parameter_view(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> View:

@@ -16,7 +16,7 @@ if importlib.util.find_spec("numba_cuda") is None:
 if config.ENABLE_CUDASIM or config.DISABLE_JIT:
     pytest.skip("needs the compiler, not the simulator", allow_module_level=True)
 
-SMALL = [s for s in (make() for make in systems._ALL) if s.dim <= 8 and s.recording is not None]
+SMALL = [s for s in (make() for make in systems._ALL) if s.dim <= 8 and s.recording is not None and not s.delays]
 SMALL += [systems.lorenz96(n=8), systems.kuramoto(n=4)]
 CARD = (9, 0)  # compute capability
 
@@ -81,6 +81,11 @@ def test_catalogue_compiles(system):
 @pytest.mark.parametrize("integrator", ["euler", "dopri5"])
 def test_other_kernels_compile(integrator, name):
     assert ".entry" in compiled(systems.rossler(), integrator, "float64", name)
+
+
+@pytest.mark.parametrize("name", ["grow", "pull_back"])
+def test_symplectic_kernels_compile(name):
+    assert ".entry" in compiled(systems.henon_heiles(), "yoshida4", "float64", name)
 
 
 @needs_ptxas

@@ -57,8 +57,9 @@ def test_leading_exponents_alone(k):
     assert_same(fl.systems.lorenz63(), k=k, **LORENZ)
 
 
-def test_four_states():
-    assert_same(fl.systems.henon_heiles(), steps=20, transient=4, every=4)
+@pytest.mark.parametrize("integrator", ["rk4", "leapfrog", "yoshida4"])
+def test_four_states(integrator):
+    assert_same(fl.systems.henon_heiles(), steps=20, transient=4, every=4, integrator=integrator)
 
 
 @pytest.mark.parametrize("integrator", ["rk4", "dopri5"])

@@ -10,6 +10,7 @@ from fastlyap.reference.dynamics import Dynamics
 from fastlyap.reference.step import step_jacobian
 
 NAMES = [name for name in systems.__all__ if name not in ("Catalogue", "Entry", "catalogue")]
+NAMES = [name for name in NAMES if name != "random_matrix_product"]  # its rule is nothing but noise
 
 
 def dynamics_of(system, members):

@@ -1,0 +1,160 @@
+"""Batches whose reorthonormalisations are recorded, some blocks at a time, and gone back over (`kernel.covariant`)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlyap.backend.cpu import CpuBatch, Kernels, aligned, unpack
+from fastlyap.kernel import layout
+from fastlyap.kernel.covariant import N_BINS
+from fastlyap.request import Integration
+
+
+def point_rows(n: int, k: int, whole: bool) -> int:
+    """Rows of a recorded point; a `whole` one holds state and frame too."""
+    return k * (k + 3) // 2 + (layout.state_rows(n, k) if whole else 0)
+
+
+def output_rows(n: int, k: int) -> int:
+    """Rows of an output: growth, state, vectors."""
+    return k + n + k * n
+
+
+def tally_rows(k: int) -> int:
+    """Rows of what is counted over a window."""
+    return 3 * k + (1 + N_BINS) * (k * (k - 1) // 2)
+
+
+class Tally(NamedTuple):
+    """What was counted over a window, (B, ...). The pair of vectors i < j is number j (j - 1) / 2 + i."""
+
+    growth: np.ndarray  # (B, k) log growth of the vectors in the window
+    frame_growth: np.ndarray  # (B, k) log growth of the frame over all that was swept
+    flow_cosine: np.ndarray  # (B, k) smallest |cosine| with the flow
+    largest_cosine: np.ndarray  # (B, pairs)
+    counts: np.ndarray  # (B, pairs, N_BINS) of angles
+
+
+class Segment(NamedTuple):
+    """A stretch of the orbit: reorthonormalisations after place `first` up to `last` of the window, `every` steps each.
+
+    step : number of steps from the very start to place 0.
+    """
+
+    first: int
+    last: int
+    every: int
+    step: int
+
+    @property
+    def start(self) -> int:
+        """Number of its first step, from the very start."""
+        return self.step + self.first * self.every
+
+    @property
+    def points(self) -> int:
+        """How many reorthonormalisations."""
+        return self.last - self.first
+
+
+class FrameBatch(CpuBatch):
+    """Members in blocks of lanes, with what their frames and covariant vectors need."""
+
+    def __init__(self, kernels: Kernels, rows: tuple[np.ndarray, np.ndarray, np.ndarray], how: Integration) -> None:
+        super().__init__(kernels, *rows)
+        n = kernels.dim
+        self.k = k = (rows[0].shape[1] - 1) // n - 1
+        self._spare = kernels.scratch_rows(k)
+        self._scratch = self._rows(1, self._spare + max(k * n, 2 * k))[0]
+        self._limits = how.escape_radius, how.rtol, how.atol, how.eps
+        self._clock = how.t0, how.dt
+        self._kept: dict[str, np.ndarray] = {}
+        self.C = self._rows(len(self.S), k * (k + 1) // 2)
+        for i in range(k):
+            self.C[:, i * (i + 3) // 2] = 1.0
+        self.D = aligned((len(self.S), max(tally_rows(k), 1), kernels.width), "float64")
+        self.D[:, 2 * k : 3 * k] = 1.0
+
+    def _rows(self, blocks: int, rows: int) -> np.ndarray:
+        return aligned((blocks, max(rows, 1), self.kernels.width), self.kernels.dtype)
+
+    def _room(self, name: str, blocks: int, rows: int) -> np.ndarray:
+        """Rows kept under a name for the next use, which finds the content of the last."""
+        found = self._kept.get(name)
+        if found is None or found.shape[0] < blocks or found.shape[1] < rows:
+            found = self._kept[name] = self._rows(blocks, rows)
+        return found
+
+    def _enter(self, name: str, *args: object) -> None:
+        run = self.kernels.entry(name, *args)
+        with np.errstate(all="ignore"):
+            run(*args)
+
+    def advance(self, k: int, step: int, points: int, every: int) -> None:
+        """Advance the states, and k vectors of the frames, over `points` intervals from step number `step`."""
+        X = self._room("nothing", len(self.S), 1)
+        self._enter(
+            "record", self.S, self.A, self.P, self._scratch, X, 0, len(self.S), 0, 0, k, False, False, False,
+            *self._clock, step, points, every, self._spare, *self._limits,
+        )  # fmt: skip
+
+    def record(self, blocks: slice, segment: Segment, whole: bool, flow: bool) -> None:
+        """Advance some blocks over a segment and record its points."""
+        lo, hi, k = blocks.start, blocks.stop, self.k
+        width = point_rows(self.kernels.dim, k, whole)
+        X = self._room("points", hi - lo, segment.points * width)
+        self._enter(
+            "record", self.S, self.A, self.P, self._scratch, X, lo, hi, 0, width, k, True, flow, whole, *self._clock,
+            segment.start, segment.points, segment.every, self._spare, *self._limits,
+        )  # fmt: skip
+
+    def walk(self, blocks: slice, segment: Segment) -> None:
+        """Advance the states of some blocks over a segment and keep them all, the first and the last one too."""
+        lo, hi, row = blocks.start, blocks.stop, self.kernels.dim + 1
+        steps = segment.points * segment.every
+        inner = layout.INNER_STEPS * (row + 1) if self.kernels.adaptive else 0
+        states = self._room("states", hi - lo, (steps + 1) * row + inner)
+        states[: hi - lo, :row] = self.S[blocks, :row]
+        self._enter(
+            "record", self.S, self.A, self.P, self._scratch, states, lo, hi, row, row, 0, True, False, True,
+            *self._clock, segment.start, steps, 1, self._spare, *self._limits,
+        )  # fmt: skip
+
+    def pull(self, blocks: slice, segment: Segment, keep: bool, whole: bool = False) -> None:
+        """Pull the frames of some blocks back over the segment last walked, and `keep` its points."""
+        lo, hi, k = blocks.start, blocks.stop, self.k
+        width = point_rows(self.kernels.dim, k, whole) if keep else 0
+        X = self._room("points" if keep else "nothing", hi - lo, max(segment.points * width, 1))
+        self._enter(
+            "record_back", self.S, self.A, self.P, self._scratch, X, self._kept["states"], lo, hi, width, k, keep,
+            whole, *self._clock, segment.start, segment.points, segment.every, self._spare, *self._limits,
+        )  # fmt: skip
+
+    def sweep(
+        self, blocks: slice, segment: Segment, n_window: int, stride: int, adjoint: bool, covary: bool, whole: bool,
+        flow: bool,
+    ) -> np.ndarray | None:  # fmt: skip
+        """Go back over the points recorded last; the outputs (members, outputs, rows) if `whole`."""
+        lo, hi, k, n = blocks.start, blocks.stop, self.k, self.kernels.dim
+        width, count = point_rows(n, k, whole), -(-segment.points // stride)
+        Y = self._room("outputs", hi - lo, count * output_rows(n, k) if whole else 1)
+        self._enter(
+            "sweep", self.A, self._scratch, self._kept["points"], self.C, self.D, Y, lo, hi, width, k, segment.first,
+            segment.points, n_window, stride, adjoint, covary, whole, flow, self._spare,
+        )  # fmt: skip
+        if not whole:
+            return None
+        members = min(hi * self.kernels.width, self.members) - lo * self.kernels.width
+        return unpack(Y[: hi - lo, : count * output_rows(n, k)], members).reshape(members, count, -1)
+
+    def tally(self) -> Tally:
+        """What was counted so far."""
+        k, rows = self.k, unpack(self.D, self.members)
+        first = 3 * k + k * (k - 1) // 2
+        return Tally(
+            rows[:, :k], rows[:, k : 2 * k], rows[:, 2 * k : 3 * k], rows[:, 3 * k : first],
+            rows[:, first : first + N_BINS * (first - 3 * k)].reshape(len(rows), -1, N_BINS) if k > 1
+            else np.zeros((len(rows), 0, N_BINS)),
+        )  # fmt: skip

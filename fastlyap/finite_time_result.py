@@ -1,0 +1,76 @@
+"""What `fl.finite_time` returns: growth over one finite stretch, and the directions that go with it."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastlyap import summary, units
+from fastlyap.result import Result, SystemInfo
+from fastlyap.storage import storable
+from fastlyap.units import Unit
+
+
+@storable
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class FiniteTime(Result):
+    """Finite-time exponents: logarithms of the singular values of the product of all steps, over the time.
+
+    Attributes
+    ----------
+    exponents : (..., k)
+        In nats per unit time (flows; of |dt|) or per step (maps), largest first; failed members hold NaN.
+    change : (..., k)
+        By how much the log singular values (not divided by the time) changed in the last sweep, in nats.
+    right : (..., k, n)
+        Unit vectors at the start that grow by those factors: the directions of greatest sensitivity.
+    left : (..., k, n)
+        Unit vectors at the end that they grow into.
+    n_sweeps : (...) int64
+        Sweeps, there and back, that each member took.
+    state : (..., n)
+        Where the stretch ends.
+    conditioning : (...)
+        Largest conditioning of the frame met between two reorthonormalisations.
+    status, failed_step, parameters, x0, dims, system, settings
+        As in `Spectrum`; `NOT_CONVERGED` where singular values so close that the sweeps had not told them apart.
+    """
+
+    AXES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "right": ("exponent", "component"),
+        "left": ("exponent", "component"),
+        "state": ("component",),
+    }
+
+    exponents: np.ndarray
+    change: np.ndarray
+    right: np.ndarray
+    left: np.ndarray
+    n_sweeps: np.ndarray
+    state: np.ndarray
+    conditioning: np.ndarray
+    status: np.ndarray
+    failed_step: np.ndarray
+    parameters: dict[str, np.ndarray] = field(default_factory=dict)
+    x0: np.ndarray | None = None
+    dims: tuple[str, ...] = ()
+    system: SystemInfo
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return summary.finite_time(self)
+
+    @property
+    def unit(self) -> Unit:
+        """Of the exponents."""
+        return units.natural(self.system.kind)
+
+    @property
+    def duration(self) -> float:
+        """Length of the stretch in units of time (flows) or steps (maps), positive."""
+        return self.settings["steps"] * abs(self.settings["dt"] or 1.0)
+
+    @property
+    def log_singular_values(self) -> np.ndarray:
+        """(..., k) Logarithms of the singular values themselves, nats."""
+        return self.exponents * self.duration

@@ -1,0 +1,152 @@
+"""From what a sweep counted and showed to a result: rates, angles, statuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from fastlyap import status
+from fastlyap.assembly import info, settings
+from fastlyap.average import MEANINGLESS
+from fastlyap.backend.frames import FrameBatch
+from fastlyap.kernel import layout
+from fastlyap.kernel.covariant import N_BINS
+from fastlyap.planning import Plan
+from fastlyap.request import VectorsRequest
+from fastlyap.vectors_result import RIGHT_ANGLE, Vectors
+
+SEPARATED = 1e-3  # directions that part by less during the warm-up have not been told apart
+
+
+@dataclass
+class Found:
+    """Numbers of all members (B, ...), filled in chunk by chunk; angles and counts as in `Vectors`."""
+
+    vectors: np.ndarray | None
+    state: np.ndarray | None
+    growth: np.ndarray | None  # (B, T, k) log growth over the steps before each output
+    total: np.ndarray  # (B, k) log growth of the vectors over the window
+    rate: np.ndarray  # (B, k) growth rates of the frame that gaps are judged by, per unit time
+    largest_cosine: np.ndarray  # (B, pairs)
+    counts: np.ndarray  # (B, pairs, N_BINS) int32
+    flow_cosine: np.ndarray  # (B, k)
+    conditioning: np.ndarray
+    status: np.ndarray
+    failed_step: np.ndarray
+
+    @classmethod
+    def empty(cls, request: VectorsRequest) -> Found:
+        """Members that have not been computed."""
+        members, n, k = len(request.members), request.system.dim, request.k
+        T, pairs = request.steps // request.every, k * (k - 1) // 2
+        kept = (members, T) if request.store else None
+        return cls(
+            np.full((*kept, k, n), np.nan) if kept else None, np.full((*kept, n), np.nan) if kept else None,
+            np.full((*kept, k), np.nan) if kept else None, np.full((members, k), np.nan),
+            np.full((members, k), np.nan), np.zeros((members, pairs)), np.zeros((members, pairs, N_BINS), np.int32),
+            np.ones((members, k)), np.full(members, np.nan), np.full(members, status.PENDING, dtype=np.int8),
+            np.full(members, -1, dtype=np.int64),
+        )  # fmt: skip
+
+    def put(self, members: slice, output: int, adjoint: bool, shown: np.ndarray) -> None:
+        """Keep the outputs (members, outputs, rows) of a segment, the first of which belongs to number `output`.
+
+        An adjoint segment shows the vectors at the start of each interval, the others those at its end.
+        """
+        assert self.vectors is not None and self.state is not None and self.growth is not None
+        T, k, n = self.vectors.shape[1:]
+        for target, values, shift in (
+            (self.growth, shown[..., :k], 0),
+            (self.state, shown[..., k : k + n], -adjoint),
+            (self.vectors, shown[..., k + n :].reshape(*shown.shape[:2], k, n), -adjoint),
+        ):
+            lo, hi = max(output + shift, 0), min(output + shift + shown.shape[1], T)
+            if hi > lo:
+                target[members, lo:hi] = values[:, lo - output - shift : hi - output - shift]
+
+    def take(self, part: slice, batch: FrameBatch, time: float) -> None:
+        """Keep what was counted for a chunk; `time` is that of the frame's growth."""
+        tally, A = batch.tally(), batch.read()[1]
+        self.total[part] = tally.growth
+        self.rate[part] = tally.frame_growth / time
+        self.largest_cosine[part] = tally.largest_cosine
+        self.counts[part] = tally.counts
+        self.flow_cosine[part] = tally.flow_cosine
+        self.conditioning[part] = A[:, layout.CONDITIONING]
+        self.status[part] = A[:, layout.STATUS]
+        lost = A[:, layout.STATUS] >= status.NOT_FINITE
+        self.failed_step[part] = np.where(lost, A[:, layout.FAILED_STEP], -1)
+
+    def blank(self, lost: np.ndarray) -> None:
+        """Members without numbers."""
+        for field in fields(self):
+            values = getattr(self, field.name)
+            if values is not None and field.name not in ("status", "failed_step"):
+                values[lost] = 0 if field.name == "counts" else np.nan
+
+
+def result(request: VectorsRequest, plan: Plan, found: Found) -> Vectors:
+    """Put the numbers together and give every member its status."""
+    members, how, k = request.members, request.integration, request.k
+    code = found.status
+    found.blank(code >= status.NOT_FINITE)
+    separation = separations(found.rate, request)
+    with np.errstate(invalid="ignore"):
+        poor = np.isneginf(found.total).any(axis=1) | (found.conditioning * how.eps > MEANINGLESS)
+        code[(code == status.OK) & (poor | (separation > SEPARATED).any(axis=1))] = status.DEGENERATE
+        angles, counts = _pairs(found, request)
+        flow_angle = np.arccos(np.clip(found.flow_cosine, 0.0, 1.0))
+    driven = not info(request.system).autonomous
+    if not request.flow or request.kind != "covariant" or driven:
+        flow_angle = np.full_like(flow_angle, np.nan)
+    growth = None if found.growth is None else found.growth / (request.every * how.dt)
+    flat = dict(
+        vectors=found.vectors, state=found.state, local_growth=growth,
+        exponents=found.total / (request.steps * how.dt), minimum_angle=angles, angle_histogram=counts,
+        separation=separation, flow_angle=flow_angle, conditioning=found.conditioning, status=code,
+        failed_step=found.failed_step,
+    )  # fmt: skip
+    T = request.steps // request.every
+    shaped = {
+        name: None if value is None else value.reshape(members.shape + value.shape[1:]) for name, value in flat.items()
+    }
+    chosen: dict[str, Any] = {
+        "kind": request.kind, "k": k, "every": request.every, "warmup": request.warmup, "store": request.store,
+        "seed": request.seed,
+    }  # fmt: skip
+    return Vectors(
+        times=how.t0 + (request.transient + np.arange(1, T + 1) * request.every) * how.dt, **shaped,
+        parameters=members.parameters, x0=members.x.reshape(*members.shape, request.system.dim), dims=members.dims,
+        system=info(request.system), settings={**settings(request, plan), **chosen},
+    )  # fmt: skip
+
+
+def separations(rate: np.ndarray, request: VectorsRequest) -> np.ndarray:
+    """exp(-gap * warm-up) of each vector, (B, k), the gap that to its nearer neighbour."""
+    forward, backward = request.warmup
+    steps = {"backward": forward, "forward": backward}.get(request.kind, min(forward, backward))
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.exp(-(rate[:, :-1] - rate[:, 1:]) * steps * request.integration.dt)
+        apart = np.where(np.isneginf(rate[:, 1:]), np.where(np.isneginf(rate[:, :-1]), 1.0, 0.0), apart)
+    nothing = np.zeros_like(rate[:, :1])
+    near = np.concatenate([nothing, apart], axis=1), np.concatenate([apart, nothing], axis=1)
+    return np.where(np.isnan(rate), np.nan, np.maximum(*near))
+
+
+def _pairs(found: Found, request: VectorsRequest) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest angle (B, k, k) and histogram (B, k, k, N_BINS) of every pair of vectors."""
+    members, k = len(found.status), request.k
+    angles = np.zeros((members, k, k))
+    counts = np.zeros((members, k, k, N_BINS), dtype=np.int32)
+    below = np.tril_indices(k, -1)  # pair (i < j) is number j (j - 1) / 2 + i: row by row below the diagonal
+    if request.kind in ("backward", "forward"):
+        lost = np.isnan(found.conditioning)
+        angles[:, below[0], below[1]] = np.where(lost, np.nan, RIGHT_ANGLE)[:, None]
+        counts[:, below[0], below[1], -1] = np.where(lost, 0, request.steps // request.every)[:, None]
+    else:
+        angles[:, below[0], below[1]] = np.arccos(np.clip(found.largest_cosine, 0.0, 1.0))
+        counts[:, below[0], below[1]] = found.counts
+    angles[np.isnan(found.conditioning)] = np.nan
+    return angles + np.swapaxes(angles, 1, 2), counts + np.swapaxes(counts, 1, 2)
