@@ -29,7 +29,7 @@ DEFINITIONS = {
     "a matrix of sizes": (lambda: pendulum(lambda t, x, p: np.eye(2)), "one value per state"),
     "a size that is no number": (lambda: pendulum(np.ones(3)), "`noise` must be one real number"),
     "directions of another dimension": (lambda: pendulum(0.1, np.ones((3, 1))), r"`noise_directions` .* \(2, q\)"),
-    "one direction as a vector": (lambda: pendulum(0.1, np.ones(2)), r"`noise_directions` .* \(2, q\), got \(2,\)"),
+    "one direction as a vector": (lambda: pendulum(0.1, np.ones(2)), r"`noise_directions` .* got \(2,\)"),
     "infinite directions": (lambda: pendulum(0.1, [[np.inf], [0.0]]), "`noise_directions` must be finite"),
     "a negative sigma": (lambda: LORENZ.with_noise(-1.0), "`sigma` must be a number >= 0"),
     "too few sigmas": (lambda: LORENZ.with_noise([0.1, 0.2]), "3 of them, one per state"),
