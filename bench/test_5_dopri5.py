@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.contenders import with_scipy
-from bench.timing import Contender
+from bench.timing import Contender, at_error
 from bench.workloads import exponents, lorenz63, sweep
 
 SECTION = "5. dopri5 with 3 tangent vectors, Lorenz 63"
@@ -27,15 +27,6 @@ def ours(steps, **more):
 
 def worst(found, truth):
     return float(np.abs(np.sort(found) - np.sort(truth)).max())
-
-
-def at_error(errors, seconds, error):
-    """Seconds at `error` on the straight pieces between the measured points; the end pieces go on."""
-    order = np.argsort(errors)
-    x, y = np.log(np.array(errors)[order]), np.log(np.array(seconds)[order])
-    i = int(np.clip(np.searchsorted(x, np.log(error)), 1, len(x) - 1))
-    slope = (y[i] - y[i - 1]) / (x[i] - x[i - 1])
-    return float(np.exp(y[i] + slope * (np.log(error) - x[i])))
 
 
 @pytest.mark.parametrize("method", ["RK45", "DOP853"])

@@ -81,3 +81,12 @@ def note(timing: Timing, contender: Contender, clock: Callable[[], float]) -> No
     contender.run()
     spent = (clock() - start) / contender.work
     timing.seconds.setdefault(contender.name, []).append(spent)
+
+
+def at_error(errors: list[float], seconds: list[float], error: float) -> float:
+    """Seconds at `error` on the straight pieces between the measured points; the end pieces go on."""
+    order = np.argsort(errors)
+    x, y = np.log(np.array(errors)[order]), np.log(np.array(seconds)[order])
+    i = int(np.clip(np.searchsorted(x, np.log(error)), 1, len(x) - 1))
+    slope = (y[i] - y[i - 1]) / (x[i] - x[i - 1])
+    return float(np.exp(y[i] + slope * (np.log(error) - x[i])))

@@ -16,6 +16,8 @@ _ROOMS = {
     "finite_time": "directional", "FiniteTime": "finite_time_result",
     "kaplan_yorke": "statistics", "Spectrum": "result", "Trajectory": "result", "save": "storage", "load": "storage",
     "grid": "sweep.grid",
+    "mean_field": "networks.mean_field", "MeanField": "networks.mean_field",
+    "critical_sigma_w": "networks.mean_field",
 }  # fmt: skip
 _MODULES = ("math", "systems", "plot")
 

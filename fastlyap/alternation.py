@@ -170,7 +170,7 @@ def _sweep(
     """One sweep there and back; mask of the members that are done after it, whose numbers are kept."""
     n, k, batch = request.system.dim, request.k, sweeping.batch
     sweeping.there()
-    there, A = batch.read()
+    there, A = (rows.copy() for rows in batch.read())  # they may be views of what goes on
     sums = sweeping.back()
     here = batch.read()[0]
     order = np.argsort(-sums, axis=1, kind="stable")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlyap import delays, status
-from fastlyap.intervals import choose_intervals, trial_steps
+from fastlyap.intervals import choose_intervals, longest, trial_steps
 from fastlyap.kernel import layout
 from fastlyap.request import SpectrumRequest
 from fastlyap.rows import new_rows, read_growth, reset, with_cells
@@ -94,11 +94,11 @@ def run_up(members: Ensemble, request: SpectrumRequest) -> None:
     t0, transient = request.integration.t0, request.transient
     if request.every is not None:
         members.every[:] = request.every
-    elif transient >= trial_steps():
-        choose_intervals(members, t0)
+    elif transient >= trial_steps(most := longest(request.system)):
+        choose_intervals(members, t0, most)
     else:
         twin = members.copy()
-        choose_intervals(twin, t0)
+        choose_intervals(twin, t0, most)
         members.every[:] = twin.every
     if request.every is None:
         while np.any(long := members.every > max(1, request.steps)):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlyap.request import Integration
 from fastlyap.trace.evaluate import evaluate
 
 POINTS = 32  # on the circle; for real z the half circle of them does
@@ -39,9 +40,13 @@ def factors(c: np.ndarray, h: float) -> np.ndarray:
     return np.concatenate([np.exp(z), np.exp(z / 2), *means, z.sum(axis=1, keepdims=True)], axis=1)
 
 
-def extension(request: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """What puts the factors behind the parameters (B, ...) of some members; nothing to do for other integrators."""
-    system, how = request.system, request.integration
+def extension(system: Any, how: Integration) -> Callable[[np.ndarray], np.ndarray]:
+    """What puts factors and rates behind the parameters (B, ...) of members; nothing to do for other integrators."""
     if how.integrator != "etdrk4":
         return lambda p: p
-    return lambda p: np.concatenate([p, factors(rates(system, p), how.dt)], axis=1)
+
+    def extended(p: np.ndarray) -> np.ndarray:
+        c = rates(system, p)
+        return np.concatenate([p, factors(c, how.dt), c], axis=1)
+
+    return extended

@@ -8,6 +8,8 @@ interval that the square of its length leaves the range of the working type.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastlyap.kernel import layout
@@ -15,21 +17,27 @@ from fastlyap.rows import read_growth
 from fastlyap.run import Ensemble
 
 LONGEST = 16  # longer ones gain nothing (the frame is then a small part of the work)
+LONGEST_WITH_DELAY = 32  # where vectors carry a history, which grows slowly and is long
 TRIALS = 16  # reorthonormalisations looked at before each doubling
 BOUND = {"float64": 1e6, "float32": 1e3}
 
 
-def trial_steps() -> int:
-    """Steps that the search takes at most."""
-    return TRIALS * (LONGEST - 1)
+def longest(system: Any) -> int:
+    """Steps of the longest interval to be tried."""
+    return LONGEST_WITH_DELAY if system.delays else LONGEST
 
 
-def choose_intervals(members: Ensemble, t0: float) -> None:
+def trial_steps(most: int = LONGEST) -> int:
+    """Steps that the search for an interval of up to `most` steps takes at most."""
+    return TRIALS * (most - 1)
+
+
+def choose_intervals(members: Ensemble, t0: float, most: int = LONGEST) -> None:
     """Set `members.every`, advancing the members on the way; their growth is forgotten afterwards."""
     bound = BOUND[members.how.dtype]
     members.every[:] = 1
     trying = np.arange(len(members))
-    while len(trying) and members.every[trying[0]] < LONGEST:
+    while len(trying) and members.every[trying[0]] < most:
         members.forget(trying)
         members.grow(trying, TRIALS * int(members.every[trying[0]]), t0)
         met = members.A[trying, layout.CONDITIONING]

@@ -32,15 +32,15 @@ def new_batches(request: Any, plan: Plan) -> Callable:
     """How this plan's machine makes a batch from rows S, A and parameters P."""
     noise.check_ready(request.system, request.members)
     delays.check_ready(request.system, request.members)
-    extended = exponential.extension(request)
     if plan.backend == "cpu":
         from fastlyap.backend import cpu
 
         kernels = cpu.load(request.system, request.integration, plan.width, plan.form)
-        return lambda S, A, P: cpu.CpuBatch(kernels, S, A, extended(P))
+        return lambda S, A, P: cpu.CpuBatch(kernels, S, A, P)
     from fastlyap.backend import cuda
 
     kernels = cuda.load(request.system, request.integration)
+    extended = exponential.extension(request.system, request.integration)
     return lambda S, A, P: cuda.CudaBatch(kernels, S, A, extended(P))
 
 

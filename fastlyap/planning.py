@@ -145,7 +145,7 @@ def make_plan(
     used = min(thread_count(threads), max(1, -(-n_members // width))) if chosen == "cpu" else 1
     chunk = chunk_size(n_members, max(width, CHUNK_BYTES // (8 * rows * 3)), width, used)
     family = _family(chosen, form, width)
-    flops = _flops(system, how, k)
+    flops = _flops(system, how, k, past.rows if past else n)
     power = 1e12 if chosen == "cuda" else 4e9 * min(width, 8)  # operations per second; a card's is a guess
     rate = power / max(flops, 1.0) if chosen != "reference" else 2e3
     memory = used * 3 * 8 * rows * chunk + 8 * n_members * (4 * k + 8)
@@ -184,12 +184,12 @@ def _program(backend: str, how: Integration, width: int, form: str) -> str:
     return f"lanes{width}-{form}-{how.dtype}-{hardware.simd_name()}-{library}"
 
 
-def _flops(system: Any, how: Integration, k: int) -> float:
+def _flops(system: Any, how: Integration, k: int, length: int) -> float:
     """Operations of a member-step, roughly."""
     stages = {"map": 1, "euler": 1, "heun_sde": 2, "rk4": 4, "dopri5": 12, "leapfrog": 1, "yoshida4": 3, "etdrk4": 4}[how.integrator]
     operations = system.recording.ops.total() if system.recording is not None else system.dim**2
     drawn = 100.0 * system.noise_count
-    return stages * (operations + 4 * system.dim) * (1 + k) + 2.0 * system.dim * k * k / 8 + drawn
+    return stages * (operations + 4 * system.dim) * (1 + k) + 2.0 * length * k * k / 8 + drawn
 
 
 def _cached(backend: str, system: Any, how: Integration, width: int, form: str) -> bool:

@@ -178,3 +178,31 @@ def test_several_starts_and_the_plan():
     assert found.exponents.shape == (3,) and found.spread.shape == (3,)
     plan = fl.plan("spectrum", two_delays, parameters=MIXED, k=3)
     assert plan.width == 1 and "one member at a time" in str(plan)
+
+
+def test_rates_scale_with_time():
+    """x' = 2 f(x, x(t - tau / 2)) is the same in half the time, to the last bit."""
+
+    @fl.flow(state="x y", parameters=dict(c=1.0, tau=1.0), delay="tau", x0=(0.5, 0.2), dt=0.1)
+    def clock(t, x, p):
+        return p.c * (x.delayed.y - x.x**3), p.c * (x.x - x.delayed.x)
+
+    slow = fl.spectrum(clock, k=4, steps=60, transient=20)
+    fast = fl.spectrum(clock, parameters=dict(c=2.0, tau=0.5), dt=0.05, k=4, steps=60, transient=20)
+    np.testing.assert_array_equal(fast.exponents, 2 * slow.exponents)
+
+
+@given(st.integers(1, 5), st.integers(1, 9))
+def test_leading_exponents_do_not_depend_on_how_many_there_are(k, every):
+    how = dict(steps=40, transient=10, every=every)
+    few, many = (fl.spectrum(two_delays, wavy, k=j, **how) for j in (k, k + 1))
+    frame_of_few = np.sort(few.exponents)
+    kept = [np.abs(many.exponents - rate).min() for rate in frame_of_few]
+    assert max(kept) <= 1e-9
+
+
+def test_all_that_the_history_holds():
+    """As many vectors as there are stored numbers: where rank is lost, that is said."""
+    found = fl.spectrum(linear, k=11, dt=0.2, steps=30, transient=10)
+    assert found.exponents.shape == (11,) and found.status in (fl.Status.OK, fl.Status.DEGENERATE)
+    assert np.isfinite(found.exponents[:4]).all() and np.isnan(found.sum_rule)

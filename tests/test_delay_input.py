@@ -95,6 +95,14 @@ def test_wrong_spectra():
         fl.spectrum(fl.systems.henon(), lambda t: (0.1, 0.1), steps=10)
 
 
+@pytest.mark.parametrize("verb", ["vectors", "finite_time", "gali"])
+def test_verbs_that_know_no_delays(verb):
+    if not hasattr(fl, verb):
+        pytest.skip("not there yet")
+    with pytest.raises(fl.InputError, match="has a delay"):
+        getattr(fl, verb)(define(), dt=0.1, steps=20)
+
+
 def test_a_step_that_is_the_delay_up_to_rounding():
     """0.1 * 3 is a little more than 0.3, and 0.1 a little less than 0.3 / 3."""
     plan = fl.plan("spectrum", define(), parameters=dict(tau=[0.3, 0.1 * 3]), dt=0.3, steps=10)

@@ -125,3 +125,14 @@ def test_exponents_of_the_discrete_map(cuts):
     assert np.all(orders(leading, 1 / np.array(cuts)) > ORDER), leading
     assert orders(next_pair, 1 / np.array(cuts))[-1] > ORDER, next_pair  # decays within two steps of the coarsest grid
     assert leading[-1] < 1e-6
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("cuts", [BETWEEN[1:], (8, 16, 32)], ids=["between", "on the grid"])
+def test_exponents_from_a_call(cuts):
+    """The plane of the two leading vectors is the same at all times after a transient: its growth has no O(1/T)."""
+    errors = []
+    for cut in cuts:
+        pair = fl.spectrum(linear, k=2, dt=1 / cut, transient=round(40 * cut), steps=round(20 * cut))
+        errors.append(abs(pair.exponents.mean() - ROOT.real))
+    assert np.all(orders(errors, 1 / np.array(cuts)) > ORDER), errors

@@ -42,7 +42,7 @@ CASES = {  # name: (steps, transient), so short that chaos does not part the two
     "henon": (14, 5),
     "folded_towel": (25, 5),
     "lorenz63": (300, 10),
-    "standard": (12, 5),
+    "standard": (6, 2),
 }
 ANY = pytest.mark.parametrize("name", [pytest.param(n, marks=[compiled] * (n != "henon")) for n in CASES])
 
@@ -97,7 +97,8 @@ def test_directions(name):
     np.testing.assert_allclose(found.log_singular_values, whole.sums, atol=1e-9)
     product = np.linalg.multi_dot(list(matrices)[::-1])
     image = found.right @ product.T
-    np.testing.assert_allclose(image, np.exp(found.log_singular_values)[:, None] * found.left, atol=1e-6 * np.abs(image).max())
+    grown = np.exp(found.log_singular_values)[:, None] * found.left
+    np.testing.assert_allclose(image, grown, atol=1e-6 * np.abs(image).max())
     np.testing.assert_allclose(found.right @ found.right.T, np.eye(system.dim), atol=1e-13)
     orbit = fl.trajectory(system, steps=steps)
     np.testing.assert_allclose(found.state, orbit.state[-1], rtol=1e-10)
@@ -117,12 +118,12 @@ def test_against_the_reference():
 def test_backward_in_time():
     """A stretch walked there, and back from its end: the same singular values upside down."""
     system = fl.systems.lorenz63()
-    there = fl.finite_time(system, steps=100)
-    back = fl.finite_time(system, there.state, dt=-0.01, steps=100)
+    there = fl.finite_time(system, steps=100, dt=0.002)
+    back = fl.finite_time(system, there.state, dt=-0.002, steps=100)
+    # rk4 there and back is the identity up to its error, which the way back stretches by exp(14.6 * 0.2)
     np.testing.assert_allclose(back.state, system.x0, atol=1e-5)
-    # rk4 there and back is the identity up to its error
     np.testing.assert_allclose(back.exponents, -there.exponents[::-1], atol=1e-4)
-    np.testing.assert_allclose(np.abs(back.right[::-1]), np.abs(there.left), atol=1e-3)
+    np.testing.assert_allclose(np.abs(back.right[::-1]), np.abs(there.left), atol=1e-4)
 
 
 @compiled
@@ -193,7 +194,7 @@ def test_field():
     x, y = np.linspace(0.1, 1.9, 4), np.linspace(0.1, 0.9, 3)
     found = fl.finite_time(gyre, parameters=fl.grid(x0=dict(x=x, y=y)), steps=20)
     assert found.exponents.shape == (4, 3, 2)
-    assert found.dims == ("x0.x", "x0.y") or found.dims == ("x", "y")
+    assert found.dims == ("x", "y")
     np.testing.assert_allclose(found.exponents.sum(axis=-1), 0.0, atol=1e-3)  # the flow keeps areas
     assert found.to_xarray().right.dims[2:] == ("exponent", "component")
     assert "sweeps" in repr(found)

@@ -9,7 +9,8 @@ from fastlyap import planning
 from tests import noisy, tolerances
 
 ALL = pytest.mark.parametrize("name", list(noisy.CASES))
-ANY = pytest.mark.parametrize("name", ["map, additive", pytest.param("flow, diagonal, heun", marks=pytest.mark.compiled)])
+COMPILED = pytest.param("flow, diagonal, heun", marks=pytest.mark.compiled)
+ANY = pytest.mark.parametrize("name", ["map, additive", COMPILED])
 HOW = dict(steps=14, transient=5, every=3, seed=7)
 
 

@@ -80,10 +80,20 @@ def test_full_sums_agree_with_the_volume_and_with_the_adjoint(name):
 def test_divergence_errors():
     """Additive noise and Stratonovich noise leave the discretisation; multiplicative Ito noise has none: NaN."""
     x0 = [1.0, 0.3]
-    errors = {
-        name: fl.spectrum(noisy.CASES[name][0], x0, steps=2000, integrator=noisy.CASES[name][1], seed=1).divergence_error
-        for name in ("flow, additive, rk4", "flow, diagonal, heun", "flow, multiplicative, euler")
-    }
+    errors = {}
+    for name in ("flow, additive, rk4", "flow, diagonal, heun", "flow, multiplicative, euler"):
+        system, integrator = noisy.CASES[name]
+        errors[name] = fl.spectrum(system, x0, steps=2000, integrator=integrator, seed=1).divergence_error
     assert abs(errors["flow, additive, rk4"]) < 1e-4
     assert abs(errors["flow, diagonal, heun"]) < 0.05  # of the order of dt
     assert np.isnan(errors["flow, multiplicative, euler"])
+
+
+def test_covariant_vectors_of_one_noise_are_dual():
+    """Tangent and adjoint covariant vectors, found independently, belong to one sequence of random numbers."""
+    system, how = fl.systems.henon().with_noise(1e-3), dict(steps=40, warmup=(60, 60), seed=8)
+    found = {kind: fl.vectors(system, kind=kind, **how) for kind in ("covariant", "adjoint_covariant")}
+    np.testing.assert_array_equal(found["covariant"].state, found["adjoint_covariant"].state)
+    product = np.einsum("tin,tjn->tij", found["adjoint_covariant"].vectors, found["covariant"].vectors)
+    assert np.abs(product[:, [0, 1], [1, 0]]).max() < 1e-10
+    assert np.abs(product[:, [0, 1], [0, 1]]).min() > 1e-3

@@ -122,6 +122,14 @@ def test_finite_time_exponents_come_in_pairs(integrator):
     assert worst[integrator] <= 1e-10 < worst["rk4"]
 
 
+@integrators
+def test_kernels_pairs_of_finite_time_exponents(integrator):
+    system = fl.systems.henon_heiles()
+    steps = 40 if SMALL else 1000
+    found = fl.finite_time(system, starts(system, 4, 0.02), steps=steps, dt=0.1, integrator=integrator)
+    assert np.abs(found.exponents + found.exponents[:, ::-1]).max() <= 1e-10
+
+
 @pytest.mark.compiled
 @integrators
 def test_spectra_come_in_pairs_up_to_boundary_terms(integrator):

@@ -47,6 +47,8 @@ def test_default_orbits_stay(name):
     rng = np.random.default_rng(3)
     x = system.x0[:, None] * (1.0 + 1e-6 * rng.standard_normal((system.dim, 8)))
     outputs, step, last = system.recording.outputs, system.dt or 1.0, None
+    if system.parts is not None:  # rk4 needs small steps for fast rates
+        step = 0.002
     for t in range(400):
         last, x = x, advance(outputs, system, t * step, x, step)
     assert np.all(np.abs(x) < 200.0)

@@ -133,7 +133,7 @@ def test_frames_meet_covariant_vectors(name):
 
 @ANY
 def test_growth_of_tangent_and_adjoint(name):
-    """Over one window: the sums of all rates are equal, the rates up to boundary terms (I5); and near the spectrum's."""
+    """Over one window: the sums of all rates are equal, the rates up to boundary terms (I5)."""
     found = {kind: of(name, kind)[1] for kind in KINDS}
     steps, _ = CHAOTIC[name]
     time = steps * (found["covariant"].settings["dt"] or 1.0)

@@ -10,6 +10,7 @@ from types import ModuleType
 import numba
 import numpy as np
 
+from fastlyap import exponential as exponential_factors
 from fastlyap import hardware
 from fastlyap.kernel import layout
 from fastlyap.request import Integration
@@ -23,7 +24,7 @@ class Kernels:
 
     def __init__(
         self, made: Module, load: Callable[[], ModuleType], *, width: int, how: Integration, dim: int, form: str,
-        delays: int = 0,
+        delays: int = 0, extended: Callable[[np.ndarray], np.ndarray] = lambda P: P,
     ) -> None:  # fmt: skip
         self._load = load
         self._lock = threading.Lock()
@@ -35,6 +36,7 @@ class Kernels:
         self._stages = made.stages * made.stored
         self._moves_frames = form == "dense"
         self._delays = delays
+        self.extended = extended
 
     def scratch_rows(self, k: int) -> int:
         """Rows of scratch: the stages and the slots of one bundle, or what reorthonormalisation takes."""
@@ -93,7 +95,10 @@ def load(system, how: Integration, width: int, form: str) -> Kernels:
             return foreign.load(system.kernels, system.dim, how.integrator)
         return cache.load(made.text, options(width, how.dtype))
 
-    return Kernels(made, load_module, width=width, how=how, dim=system.dim, form=form, delays=len(system.delays))
+    return Kernels(
+        made, load_module, width=width, how=how, dim=system.dim, form=form, delays=len(system.delays),
+        extended=exponential_factors.extension(system, how),
+    )  # fmt: skip
 
 
 def options(width: int, dtype: str) -> str:
@@ -143,6 +148,7 @@ class CpuBatch:
         self.members = len(S)
         self.S = pack(S, kernels.width, kernels.dtype)
         self.A = pack(A, kernels.width, "float64")
+        P = kernels.extended(P)
         self.P = pack(P if P.shape[1] else np.zeros((len(S), 1)), kernels.width, kernels.dtype)
         k = kernels.most_vectors(S.shape[1], A.shape[1])
         self._scratch = aligned((kernels.scratch_rows(k), kernels.width), kernels.dtype)

@@ -1,4 +1,4 @@
-"""Lyapunov vectors and finite-time exponents by the plain path: `fastlyap.reference` from the formulas, all Jacobians in memory."""
+"""Lyapunov vectors and finite-time exponents by the plain path, with all Jacobians in memory."""
 
 from __future__ import annotations
 
@@ -82,8 +82,9 @@ def finite_time(request: FiniteTimeRequest, found: Any) -> None:
     frame = initial_frame(n, min(k + 1, n), request.seed)
     for member, jacobian in enumerate(orbit.jacobian[:, N:]):
         swept = singular.Singular(np.full(len(frame), np.nan), frame, frame)
-        sure = 0
-        for number in range(1, request.max_sweeps + 1):
+        sure = number = 0
+        while number < request.max_sweeps:
+            number += 1
             before, swept = swept, singular.sweep(jacobian, swept.right.T)
             change, settled = judge(swept.sums[None], before.sums[None], request.tolerance, k)
             sure = sure + 1 if settled[0] else 0

@@ -1,9 +1,9 @@
 """ETDRK4: x' = c x + N(t, x) with fast linear rates c, the linear part solved exactly.
 
 a = E2 x + Q N(x), b = E2 x + Q N(a), d = E2 a + Q (2 N(b) - N(x)),
-x' = E x + F1 N(x) + F2 (N(a) + N(b)) + F3 N(d), all factors diagonal. They depend on the step and on the rates, so they
-are rows of `P`: E, E2, Q, F1, F2, F3 from row `at` on, n of each, then the sum of h c. Sources: Cox & Matthews, J. Comp.
-Phys. 176 (2002) 430; Kassam & Trefethen, SIAM J. Sci. Comput. 26 (2005) 1214.
+x' = E x + F1 N(x) + F2 (N(a) + N(b)) + F3 N(d), all factors diagonal. They depend on the step and on the rates, so
+they are rows of `P`: E, E2, Q, F1, F2, F3 from row `at` on, n of each, then the sum of h c, and c. Sources: Cox &
+Matthews, J. Comp. Phys. 176 (2002) 430; Kassam & Trefethen, SIAM J. Sci. Comput. 26 (2005) 1214.
 
 `damp(P, o, a, out)` is D a and `push(P, o, a, x, out)` is x + D a for the diagonal D at row o.
 """

@@ -1,7 +1,8 @@
 """Pictures of results. Each function returns the Matplotlib `Axes` and touches no global state."""
 
+from fastlyap.plot.directions import angles, ftle_map, vectors
 from fastlyap.plot.orbits import bifurcation, trajectory
 from fastlyap.plot.spectra import convergence, spectrum
 from fastlyap.plot.sweeps import sweep
 
-__all__ = ["bifurcation", "convergence", "spectrum", "sweep", "trajectory"]
+__all__ = ["angles", "bifurcation", "convergence", "ftle_map", "spectrum", "sweep", "trajectory", "vectors"]

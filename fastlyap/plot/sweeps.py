@@ -38,18 +38,19 @@ def sweep(result: Any, what: str = "exponents", index: int = 0, ax: Any = None) 
         raise InputError(f"`result` must have one or two batch axes to be drawn, got shape {result.status.shape}.")
     failed = Status.failed(result.status)
     if n_batch == 1:
-        errors = result.stderr if what == "exponents" else None
-        return _curves(result, shown, errors, failed, style.new_axes(ax))
+        errors = getattr(result, "stderr", None) if what == "exponents" else None
+        return curves(result, shown, errors, failed, style.new_axes(ax))
     if shown.values.ndim == 3:
         k = shown.values.shape[-1]
         if cast.count("index", index, 0) >= k:
             raise InputError(f"`index` must be below the number of exponents, {k}, got {index}.")
         name = "largest" if index == 0 else f"{ordinal(index)} largest"
         shown = shown._replace(values=shown.values[..., index], label=f"{name} {shown.label}")
-    return _map(result, shown, failed, style.new_axes(ax, height=5.0))
+    return chart(result, shown, failed, style.new_axes(ax, height=5.0))
 
 
-def _curves(result: Any, shown: Quantity, errors: Any, failed: np.ndarray, ax: Any) -> Any:
+def curves(result: Any, shown: Quantity, errors: Any, failed: np.ndarray, ax: Any) -> Any:
+    """A quantity over a batch of one axis, with a band of two `errors` where there are any."""
     x, name = batch_axis(result, 0)
     table = shown.values.reshape(len(x), -1)
     order = np.argsort(x, kind="stable")
@@ -85,7 +86,8 @@ def _hatch_spans(ax: Any, x: np.ndarray, failed: np.ndarray) -> None:
         ax.axvspan(borders[i], borders[j + 1], facecolor="none", edgecolor="0.75", hatch=HATCH, lw=0, label=label)
 
 
-def _map(result: Any, shown: Quantity, failed: np.ndarray, ax: Any) -> Any:
+def chart(result: Any, shown: Quantity, failed: np.ndarray, ax: Any) -> Any:
+    """A quantity (m, m') over a batch of two axes."""
     x, x_name = batch_axis(result, 0)
     y, y_name = batch_axis(result, 1)
     values = np.ma.masked_invalid(np.where(failed & ~(shown.counted & (shown.label == "status")), np.nan, shown.values))

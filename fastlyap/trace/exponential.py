@@ -12,6 +12,11 @@ _STEPPER = """from fastlyap.kernel import exponential
 
 
 @kernel
+def rule(t, x, P, J, o, out):
+    return push(P, {rates}, x, nonlinear(t, x, P, J, o, out), out)
+
+
+@kernel
 def exponential_step(model, t, dt, S, A, P, W, k, full, rtol, atol):
     exponential.advance(model, damp, push, {at}, t, dt, S, A, P, W, k, full)
 
@@ -33,8 +38,10 @@ def assemble(rest: Recording, width: int, form: str) -> Module:
 def _assemble(rest: Recording, width: int, form: str) -> Module:
     n = rest.dim
     print_rule, print_operations = PRINTERS[form]
+    at = rest.n_parameters
     functions, stored = print_rule(rest)
-    functions += print_operations(n) + _diagonal_products(n, form) + _STEPPER.format(at=rest.n_parameters)
+    functions = functions.replace("def rule(", "def nonlinear(")
+    functions += print_operations(n) + _diagonal_products(n, form) + _STEPPER.format(at=at, rates=at + 6 * n + 1)
     title = f"{n} state{'s' * (n > 1)}, {form}, etdrk4, {width} lane{'s' * (width > 1)}"
     return compose(
         functions, n=n, stored=stored, integrator="etdrk4", width=width, title=title,

@@ -10,6 +10,7 @@ from numba import config, types
 
 from fastlyap import systems
 from fastlyap.request import Integration
+from fastlyap.system import flow
 
 if importlib.util.find_spec("numba_cuda") is None:
     pytest.skip("needs numba-cuda", allow_module_level=True)
@@ -86,6 +87,15 @@ def test_other_kernels_compile(integrator, name):
 @pytest.mark.parametrize("name", ["grow", "pull_back"])
 def test_symplectic_kernels_compile(name):
     assert ".entry" in compiled(systems.henon_heiles(), "yoshida4", "float64", name)
+
+
+@pytest.mark.parametrize("name", ["grow", "pull_back"])
+def test_exponential_kernels_compile(name):
+    @flow(state="x y", linear=[-50.0, 1.0], x0=(0.1, 0.1), dt=0.1)
+    def stiff(t, x, p):
+        return x.y**2, -x.x * x.y
+
+    assert ".entry" in compiled(stiff, "etdrk4", "float64", name)
 
 
 @needs_ptxas
