@@ -11,7 +11,7 @@ from bench import environment, record, timing
 
 environment.confine()
 
-PEERS = ("numpy", "scipy", "numba", "jax", "lyapax", "pynamicalsys", "jitcode", "jitcdde")
+PEERS = ("numpy", "scipy", "numba", "jax", "lyapax", "pynamicalsys", "jitcode", "jitcdde", "clvlib")
 BOOK = pytest.StashKey[record.Book]()
 
 FULL = SimpleNamespace(rounds=5, members=10_000, scale=1.0, repeats=2)

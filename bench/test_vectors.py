@@ -13,7 +13,7 @@ SECTION = "V. Covariant vectors"
 MEMBERS, STEPS, WARMUP = 1000, 1000, 500
 RHO = 28.0
 SMALL = 1e-6
-PARALLEL = 1e-2  # of |cosine|: clvlib's vectors are ours to 1e-6, those of pynamicalsys are off by up to 0.1 radians
+PARALLEL = {"pynamicalsys": 1e-6, "clvlib": 1e-2}  # of |cosine|; clvlib's are carried into each other only to 1e-2
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time, group="vectors")
 
@@ -40,7 +40,7 @@ def peer(name, steps):
     first = int(np.abs(state - wanted.state[0]).max(axis=1).argmin())  # a step more or less before the window
     assert np.abs(state[first : first + 100] - wanted.state[:100]).max() < SMALL
     products = np.abs(np.einsum("tin,tin->ti", found[first : first + 100], wanted.vectors[:100]))
-    assert np.abs(products - 1).max() < PARALLEL
+    assert np.abs(products - 1).max() < PARALLEL[name]
     return Contender(name, lambda: run(RHO, steps, steps), 3.0 * steps)
 
 

@@ -13,7 +13,7 @@ _ROOMS = {
     "System": "system", "flow": "system", "iterated_map": "system", "check": "checking",
     "spectrum": "lyapunov", "maximal": "lyapunov", "trajectory": "lyapunov", "plan": "plans",
     "vectors": "directional", "Vectors": "vectors_result",
-    "finite_time": "directional", "FiniteTime": "finite_time_result",
+    "finite_time": "directional", "FiniteTime": "finite_time_result", "gali": "indicators", "Gali": "alignment_result",
     "kaplan_yorke": "statistics", "Spectrum": "result", "Trajectory": "result", "save": "storage", "load": "storage",
     "grid": "sweep.grid",
     "mean_field": "networks.mean_field", "MeanField": "networks.mean_field",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import cast, delays, noise
+from fastlyap import cast, delays, noise, subspace
 from fastlyap.average import Chunk, Numbers
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
@@ -42,7 +42,7 @@ def keeps_state(request: SpectrumRequest) -> bool:
     """Whether a result is to hold what `history` and `resume` need."""
     if request.keep is not None:
         return request.keep
-    k, past = request.k, delays.extent(request.system, request.members)
+    k, past = request.k, request.members.extent
     rows = delays.state_rows(request.system.dim, k, past and past.rows)
     return 8 * len(request.members) * (rows + layout.accumulator_rows(k)) <= KEEP_BYTES
 
@@ -79,7 +79,7 @@ def spectrum(request: SpectrumRequest, plan: Plan, parts: list[Numbers], states:
         state = {name: value.reshape(members.shape + value.shape[1:]) for name, value in state.items()}
     chosen = {
         "k": k, "every": request.every if request.every is not None else "auto", "direction": request.direction,
-        "stderr_below": request.stderr_below, "seed": request.seed,
+        "stderr_below": request.stderr_below, "seed": request.seed, **subspace.told(request.system),
     }  # fmt: skip
     return Spectrum(
         **shaped, parameters=members.parameters, x0=members.x.reshape(*members.shape, request.system.dim),
@@ -129,7 +129,8 @@ def with_starts(members: Members, count: int, spread: Any, seed: int) -> Members
         name: value.reshape(value.shape[:axes] + (1,) + value.shape[axes:])
         for name, value in members.parameters.items()
     }
-    return Members(x.reshape(-1, x.shape[2]), p, (*members.shape, count), (*members.dims, "start"), values, past)
+    shape, dims = (*members.shape, count), (*members.dims, "start")
+    return Members(x.reshape(-1, x.shape[2]), p, shape, dims, values, past, members.extent)
 
 
 def over_starts(result: Spectrum) -> Spectrum:
@@ -167,6 +168,7 @@ def continued(system: Any, old: Any, steps: int, options: dict[str, Any]) -> Spe
         raise InputError(f"`resume` must be a Spectrum, got {type(old).__name__}.")
     if old.state is None:
         raise InputError("`resume` needs a result that kept its state; run the first part with history=True.")
+    system = subspace.retold(system, old.settings)
     if old.system != info(system):
         raise InputError(f"`resume` is a spectrum of {old.system.name}, not of this {system.name}; pass its system.")
     s = old.settings

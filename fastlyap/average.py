@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlyap import delays, status
+from fastlyap import delays, status, subspace
 from fastlyap.intervals import choose_intervals, longest, trial_steps
 from fastlyap.kernel import layout
 from fastlyap.request import SpectrumRequest
@@ -28,18 +29,30 @@ class Chunk(NamedTuple):
     converged: np.ndarray  # whether the stop rule was met (all True without one)
 
 
+@functools.lru_cache(maxsize=16)
 def initial_frame(n: int, k: int, seed: int) -> np.ndarray:
-    """k orthonormal vectors (k, n) in general position, the same for every member."""
-    q, r = np.linalg.qr(np.random.default_rng([seed, n]).standard_normal((n, n)))
-    return np.ascontiguousarray((q * np.sign(np.diag(r))).T[:k])
+    """k orthonormal vectors (k, n) in general position, the same for every member; not to be written to."""
+    q, r = np.linalg.qr(np.random.default_rng([seed, n]).standard_normal((n, n))[:, :k])
+    frame = np.ascontiguousarray((q * np.sign(np.diag(r))).T)
+    frame.flags.writeable = False
+    return frame
+
+
+def frame_of(system: Any, k: int, seed: int) -> np.ndarray:
+    """The frame (k, n) that the members of a system start with, inside its subspace if it has one."""
+    if k == 0:
+        return np.empty((0, system.dim))
+    if system.subspace is None:
+        return initial_frame(system.dim, k, seed)
+    return initial_frame(len(system.subspace.rows), k, seed) @ system.subspace.rows
 
 
 def first_rows(request: Any, part: slice, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows S and A of the members of a chunk at their start, with k vectors each."""
-    members, n = request.members, request.system.dim
-    found = delays.extent(request.system, members)
+    members = request.members
+    found = members.extent
     if found is None:
-        return new_rows(members.x[part], initial_frame(n, k, request.seed) if k else np.empty((0, n)))
+        return new_rows(members.x[part], frame_of(request.system, k, request.seed))
     past = None if members.past is None else members.past[part]
     some = replace(members, x=members.x[part], p=members.p[part], past=past)
     return delays.new_rows(request.system, some, k, rows=found.rows, seed=request.seed)
@@ -166,12 +179,15 @@ def numbers(chunk: Chunk, request: SpectrumRequest) -> Numbers:
         rates = growth.total / time[:, None]
         volume = growth.log_det / time if full else nothing
         divergence = growth.divergence / time if flow else nothing
-    return judge(
+    found = judge(
         rates=rates, stderr=stderr_of(growth.cells, growth.n_cells, growth.cell_steps * how.dt), volume=volume,
         divergence=divergence, conditioning=A[:, layout.CONDITIONING], code=A[:, layout.STATUS].astype(np.int8),
         failed_step=failed_steps(A, members.step, before), step=members.step, transient=request.transient,
         eps=how.eps, converged=chunk.converged,
     )  # fmt: skip
+    end = how.t0 + (request.transient + members.step) * how.dt
+    state = members.S[:, : request.system.dim]
+    return found._replace(status=subspace.judged(request.system, state, members.P, end, found.status))
 
 
 def failed_steps(A: np.ndarray, step: np.ndarray, transient: int) -> np.ndarray:

@@ -151,8 +151,11 @@ def integration(
 
 def _check_noise(system: Any, integrator: str, dt: Any) -> None:
     """Refuse noise that the integrator, or this kind of system, cannot have."""
-    if system.recording is None:
-        raise InputError(f"`noise` needs a rule that is recorded; {system.name} consists of compiled functions.")
+    if system.recording is None and not system.noise_is_additive:
+        raise InputError(
+            f"`noise` of a size that depends on the state needs a rule that is recorded; {system.name} consists of "
+            "compiled functions."
+        )
     if integrator == "rk4" and not system.noise_is_additive:
         raise InputError(
             '`integrator` "rk4" adds the noise after the step, so its size must not depend on the state; use '

@@ -11,6 +11,7 @@ from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.products import analytic, complex_step, difference, errors, kernel_products, recorded_products
 from fastlyap.trace.evaluate import evaluate
+from fastlyap.trace.noise import held
 from fastlyap.trace.recorder import record
 from fastlyap.trace.views import View, view_of_states
 
@@ -66,7 +67,7 @@ class CheckReport:
 
 
 def check(system: Any, x: Any = None, parameters: Any = None, *, seed: int = 0) -> CheckReport:
-    """Compare the derivatives of a system with independent ones in random directions.
+    """Compare the derivatives of a system with independent ones in random directions; noise is held at some numbers.
 
     Parameters
     ----------
@@ -84,14 +85,18 @@ def check(system: Any, x: Any = None, parameters: Any = None, *, seed: int = 0) 
     rng = np.random.default_rng(seed)
     p = system.flat_parameters
     x = _test_point(system, x, rng)
-    if system.recording is None:
+    recording = system.recording
+    if recording is None:
         products = kernel_products(system.kernels, system.dim, len(p))
         method, derivative = "central difference", difference(products.rule, x, p)
     else:
-        products = recorded_products(system.recording)
-        exact = analytic(system.recording)
+        if system.noise_count:
+            normals = rng.standard_normal(system.noise_count)
+            recording = held(recording, system.noise_recording, system.noise_directions, normals)
+        products = recorded_products(recording)
+        exact = analytic(recording)
         method = "complex step" if exact else "central difference"
-        derivative = complex_step(system.recording, x, p, 0.0) if exact else difference(products.rule, x, p)
+        derivative = complex_step(recording, x, p, 0.0) if exact else difference(products.rule, x, p)
     with np.errstate(all="ignore"):
         found = errors(products, derivative, x, p, rng)
     values = {name: found.get(name, np.nan) for name in ("tangent", "adjoint", "parameter_adjoint", "divergence")}

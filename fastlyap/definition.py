@@ -44,6 +44,19 @@ class Kernels:
     divergence: Callable | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Subspace:
+    """Where tangents stay: the span of orthonormal rows (q, n); `held` keeps states where these are orthogonal to x."""
+
+    rows: np.ndarray
+    held: bool
+
+    @property
+    def bits(self) -> np.ndarray:
+        """All of it as numbers."""
+        return np.append(self.rows.ravel(), self.held)
+
+
 def state_names(state: Any) -> tuple[str, ...]:
     """Names of the states from "x y z", from a list of names, or from a dimension (x0, x1 ...)."""
     if isinstance(state, bool) or state is None:
@@ -162,8 +175,6 @@ SIZE = "noise_size"  # the parameter of `System.with_noise`
 
 def with_noise(system: Any, sigma: Any, towards: Any) -> dict[str, Any]:
     """The fields of a system that change when it gets noise of size sigma, a number or one per state."""
-    if system.recording is None:
-        raise InputError(f"`with_noise` needs a recorded rule; {system.name} consists of compiled functions.")
     if system.delays:
         raise InputError(f"`with_noise`: {system.name} has delays, which cannot be combined with noise yet.")
     if (system.noise_recording is None) == (SIZE in system.parameters):
@@ -180,7 +191,8 @@ def with_noise(system: Any, sigma: Any, towards: Any) -> dict[str, Any]:
     shapes = tuple(np.shape(value) for value in values.values())
     return {
         "parameters": values,
-        "recording": Recording(n, system.recording.outputs, tuple(values), shapes),
+        "recording": system.recording and Recording(n, system.recording.outputs, tuple(values), shapes),
+        "integrator": system.integrator if system.integrator in cast.NOISY["flow"] else None,
         "noise_recording": noise(SIZE, system.state_names, values),
         "noise_directions": directions(towards, n, "directions"),
         "known": None,

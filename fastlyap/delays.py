@@ -8,30 +8,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
-from fastlyap.request import Integration, Members
+from fastlyap.request import Extent, Integration, Members
 from fastlyap.rows import new_accumulators
 
 TIMES = np.array([0.0, 0.5, 1.0])  # of the stages, in steps
 ROUNDING = 1e-12  # a delay so close to a whole number of steps is that number
 MOST_STEPS = 2**20
-
-
-class Extent(NamedTuple):
-    """How much the vectors of a batch of delay systems hold.
-
-    rows : of the longest; least : dimension of the shortest history; alike : all look back equally many steps.
-    """
-
-    rows: int
-    least: int
-    alike: bool
 
 
 def columns(system: Any) -> int:
@@ -61,7 +50,8 @@ def placed(batch: Members, system: Any, how: Integration) -> Members:
         _check(name, tau[:, d], how.dt)
     whole = np.round(ratio)
     ratio = np.where(np.abs(ratio - whole) <= ROUNDING * whole, whole, ratio)
-    return replace(batch, p=np.concatenate([p, _places(ratio).reshape(len(p), -1)], axis=1))
+    batch = replace(batch, p=np.concatenate([p, _places(ratio).reshape(len(p), columns(system))], axis=1))
+    return replace(batch, extent=_extent(system, batch))
 
 
 def _check(name: str, tau: np.ndarray, dt: float) -> None:
@@ -121,13 +111,11 @@ def _sampled(history: Callable, dt: float, slots: int, batch: Members) -> np.nda
     n = shape[-1]
     past = np.broadcast_to(past.reshape(slots, 2, *(1,) * (len(batch.shape) + 1 - len(shape)), *shape),
                            (slots, 2, *batch.shape, n))  # fmt: skip
-    return np.moveaxis(past.reshape(slots, 2, -1, n), 2, 0)
+    return np.moveaxis(past.reshape(slots, 2, len(batch), n), 2, 0)
 
 
-def extent(system: Any, batch: Members) -> Extent | None:
-    """How much the vectors of a batch hold; None without delays."""
-    if not system.delays:
-        return None
+def _extent(system: Any, batch: Members) -> Extent:
+    """How much the vectors of a batch with placed delays hold."""
     n, slots = system.dim, _slots(batch.p, system)
     back = batch.p[:, system.flat_parameters.size :: layout.PLACE]
     alike = len(batch) < 2 or bool(np.all(back == back[:1]))
@@ -137,11 +125,11 @@ def extent(system: Any, batch: Members) -> Extent | None:
 
 def exponent_count(k: Any, system: Any, batch: Members) -> int:
     """k leading exponents, of as many as the shortest history has; by default as many as there are states."""
-    found = extent(system, batch)
+    found = batch.extent
     if k is None or found is None:
         return cast.exponent_count(k, system.dim)
     k = cast.count("k", k, 1)
-    if k > found.least:
+    if k > found.least and len(batch):
         raise InputError(
             f"`k` must be at most {found.least}, the dimension of the state and its stored history, got {k}; a "
             "smaller `dt` stores more."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastlyap import alternation, cast, delays, directions, noise, route
+from fastlyap import alternation, cast, delays, directions, hardware, noise, route
 from fastlyap.errors import InputError
 from fastlyap.finite_time_result import FiniteTime
 from fastlyap.lyapunov import integration
@@ -32,9 +32,17 @@ def _warmup(value: Any, steps: int, every: int) -> tuple[int, int]:
     return length, length
 
 
+def _without_delay(system: Any) -> Any:
+    """`system` if it is one whose states are points."""
+    cast.system(system)
+    if system.delays:
+        raise InputError(f"`system` {system.name} has a delay, which only `spectrum` and `trajectory` can handle yet.")
+    return system
+
+
 def vectors_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> VectorsRequest:
     """Check every argument of `vectors`; nothing has been compiled yet."""
-    system = cast.system(system)
+    system = _without_delay(system)
     kind = cast.choice("kind", o["kind"], KINDS)
     if kind in ("forward", "adjoint_covariant"):
         cast.direction("adjoint", system)
@@ -51,7 +59,19 @@ def vectors_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) ->
     if not isinstance(o["store"], bool):
         raise InputError(f"`store` must be True or False, got {o['store']!r}.")
     k = cast.exponent_count(o["k"], system.dim)
+    if o["store"]:
+        _check_room(len(members), steps // every, k * system.dim + system.dim + k)
     return VectorsRequest(system, how, members, kind, k, steps, warmup, every, o["store"], seed)
+
+
+def _check_room(members: int, times: int, numbers: int) -> None:
+    """Refuse results that cannot fit."""
+    size = 8.0 * members * times * numbers
+    if size > hardware.memory():
+        raise InputError(
+            f"`store` would keep {size / 2**30:,.0f} GB of vectors ({members:,} members at {times:,} times), more than "
+            "this machine's memory; use store=False, a larger `every` or a smaller `k`."
+        )
 
 
 def vectors_plan(request: VectorsRequest, backend: Any, threads: Any) -> Plan:
@@ -145,7 +165,7 @@ def vectors(
 
 def finite_time_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> FiniteTimeRequest:
     """Check every argument of `finite_time`; nothing has been compiled yet."""
-    system = cast.system(system)
+    system = _without_delay(system)
     cast.direction("adjoint", system)
     steps, transient = cast.count("steps", o["steps"], 1), cast.count("transient", o["transient"], 0)
     how = integration(system, o, backward=True)

@@ -102,12 +102,13 @@ class Tour:
 
     def sweep(self, blocks: slice, segment: Segment, adjoint: bool, covary: bool, whole: bool) -> None:
         """Go back over what was recorded, and keep what is shown."""
-        route, first = self.route, self.part.start + blocks.start * self.batch.kernels.width
-        shown = self.batch.sweep(
-            blocks, segment, route.window, route.stride, adjoint, covary, whole, self.request.flow
-        )
-        if shown is not None:
-            self.found.put(slice(first, first + len(shown)), segment.first // route.stride, adjoint, shown)
+        route, width = self.route, self.batch.kernels.width
+        shown = None
+        if whole and self.found.shown is not None:
+            first, last = blocks.start * width, min(blocks.stop * width, self.batch.members)
+            shown = self.found.shown[self.part][first:last]
+        flow = self.request.flow
+        self.batch.sweep(blocks, segment, route.window, route.stride, adjoint, covary, flow, shown)
 
 
 def _backward(tour: Tour) -> None:

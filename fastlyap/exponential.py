@@ -40,6 +40,11 @@ def factors(c: np.ndarray, h: float) -> np.ndarray:
     return np.concatenate([np.exp(z), np.exp(z / 2), *means, z.sum(axis=1, keepdims=True)], axis=1)
 
 
+def columns(system: Any, integrator: str) -> int:
+    """How many columns `extension` adds."""
+    return 7 * system.dim + 1 if integrator == "etdrk4" else 0
+
+
 def extension(system: Any, how: Integration) -> Callable[[np.ndarray], np.ndarray]:
     """What puts factors and rates behind the parameters (B, ...) of members; nothing to do for other integrators."""
     if how.integrator != "etdrk4":

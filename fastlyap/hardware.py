@@ -52,3 +52,11 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this operating system
         return os.cpu_count() or 1
+
+
+def memory() -> float:
+    """Bytes of memory this machine has; infinity where it does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):  # not on this operating system
+        return float("inf")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastlyap import assembly, cast, delays, machines, noise
+from fastlyap import subspace as subspaces
 from fastlyap.errors import InputError
 from fastlyap.planning import Plan, make_plan
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
@@ -27,6 +28,8 @@ def integration(system: Any, options: dict[str, Any], *, backward: bool = False)
 def spectrum_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> SpectrumRequest:
     """Check every argument of `spectrum`; nothing has been compiled yet."""
     system = cast.system(system)
+    if o["subspace"] is not None and o["resume"] is None:
+        system = subspaces.restricted(system, o["subspace"], o["direction"])
     steps = cast.count("steps", o["steps"], 1)
     if o["resume"] is not None:
         return assembly.continued(system, o["resume"], steps, o)
@@ -35,6 +38,8 @@ def spectrum_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -
     if o["members"] is not None:
         count = cast.count("members", o["members"], 1)
         batch = assembly.with_starts(batch, count, o["spread"], o["seed"])
+    if system.subspace is not None:
+        system = subspaces.placed(system, how, batch)
     seed = cast.count("seed", o["seed"], 0)
     transient = cast.count("transient", o["transient"], 0)
     noise.check_steps(system, how, steps + 2 * transient)
@@ -43,7 +48,7 @@ def spectrum_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -
     if keep not in ("auto", True, False):
         raise InputError(f'`history` must be "auto", True or False, got {keep!r}.')
     return SpectrumRequest(
-        system, how, noise.keyed(batch, system, seed), delays.exponent_count(o["k"], system, batch), steps,
+        system, how, noise.keyed(batch, system, seed), subspaces.exponent_count(o["k"], system, batch), steps,
         transient, cast.every(o["every"]),
         cast.direction(o["direction"], system), below,
         seed, None if keep == "auto" else keep,
@@ -55,7 +60,7 @@ def spectrum_plan(request: SpectrumRequest, backend: Any, threads: Any) -> Plan:
     return make_plan(
         "spectrum", request.system, request.integration, n_members=len(request.members), k=request.k,
         steps=request.steps + (0 if request.state is not None else request.transient), name=backend, threads=threads,
-        past=delays.extent(request.system, request.members),
+        past=request.members.extent,
     )  # fmt: skip
 
 
@@ -73,6 +78,7 @@ def spectrum(
     history: bool | str = "auto",
     members: int | None = None,
     spread: float | str = "auto",
+    subspace: Any = None,
     resume: Spectrum | None = None,
     dt: float | None = None,
     t0: float = 0.0,
@@ -114,6 +120,10 @@ def spectrum(
         Start so many nearby states per point, each with noise of its own: mean, error and spread over the starts.
     spread : float or "auto"
         Size of the perturbations of the starts; "auto" is 0.1 * (|x0_i| + the rms of x0).
+    subspace : (q, n), optional
+        Rows that span the tangents to keep, q < n, invariant under the Jacobian along the orbit: with rows across a
+        synchronised state the exponents are the transversal ones. k is at most q. A member that leaves the set on
+        which the subspace is invariant ends `UNTRUSTED`.
     resume : Spectrum, optional
         Go on where that result ended, for `steps` more; bit for bit what one longer run gives. All other
         settings are those of the former call.
@@ -223,7 +233,7 @@ def trajectory(
     request = TrajectoryRequest(system, how, batch, steps, transient, cast.count("every", every, 1), seed)
     plan = make_plan(
         "trajectory", system, how, n_members=len(request.members), k=0, steps=steps + transient, name=backend,
-        threads=threads, past=delays.extent(system, batch),
+        threads=threads, past=batch.extent,
     )  # fmt: skip
     result = machines.trajectory(request, plan, progress)
     if throw:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import assembly, delays, exponential, noise, status
+from fastlyap import assembly, delays, noise, status, subspace
 from fastlyap.average import Chunk, Numbers, first_rows, numbers, run_chunk, start, untouched
 from fastlyap.errors import Interrupted
 from fastlyap.hardware import one_blas_thread
@@ -40,7 +40,7 @@ def new_batches(request: Any, plan: Plan) -> Callable:
     from fastlyap.backend import cuda
 
     kernels = cuda.load(request.system, request.integration)
-    extended = exponential.extension(request.system, request.integration)
+    extended = subspace.extension(request.system, request.integration)
     return lambda S, A, P: cuda.CudaBatch(kernels, S, A, extended(P))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastlyap import status
 from fastlyap.assembly import info, settings
 from fastlyap.average import MEANINGLESS
-from fastlyap.backend.frames import FrameBatch
+from fastlyap.backend.frames import FrameBatch, output_rows
 from fastlyap.kernel import layout
 from fastlyap.kernel.covariant import N_BINS
 from fastlyap.planning import Plan
@@ -24,9 +24,7 @@ SEPARATED = 1e-3  # directions that part by less during the warm-up have not bee
 class Found:
     """Numbers of all members (B, ...), filled in chunk by chunk; angles and counts as in `Vectors`."""
 
-    vectors: np.ndarray | None
-    state: np.ndarray | None
-    growth: np.ndarray | None  # (B, T, k) log growth over the steps before each output
+    shown: np.ndarray | None  # (B, T, k + n + k n): log growth over the steps before each output, state, vectors
     total: np.ndarray  # (B, k) log growth of the vectors over the window
     rate: np.ndarray  # (B, k) growth rates of the frame that gaps are judged by, per unit time
     largest_cosine: np.ndarray  # (B, pairs)
@@ -41,30 +39,19 @@ class Found:
         """Members that have not been computed."""
         members, n, k = len(request.members), request.system.dim, request.k
         T, pairs = request.steps // request.every, k * (k - 1) // 2
-        kept = (members, T) if request.store else None
         return cls(
-            np.full((*kept, k, n), np.nan) if kept else None, np.full((*kept, n), np.nan) if kept else None,
-            np.full((*kept, k), np.nan) if kept else None, np.full((members, k), np.nan),
-            np.full((members, k), np.nan), np.zeros((members, pairs)), np.zeros((members, pairs, N_BINS), np.int32),
-            np.ones((members, k)), np.full(members, np.nan), np.full(members, status.PENDING, dtype=np.int8),
-            np.full(members, -1, dtype=np.int64),
+            np.empty((members, T, output_rows(n, k))) if request.store else None,
+            np.full((members, k), np.nan), np.full((members, k), np.nan), np.zeros((members, pairs)),
+            np.zeros((members, pairs, N_BINS), np.int32), np.ones((members, k)), np.full(members, np.nan),
+            np.full(members, status.PENDING, dtype=np.int8), np.full(members, -1, dtype=np.int64),
         )  # fmt: skip
 
-    def put(self, members: slice, output: int, adjoint: bool, shown: np.ndarray) -> None:
-        """Keep the outputs (members, outputs, rows) of a segment, the first of which belongs to number `output`.
-
-        An adjoint segment shows the vectors at the start of each interval, the others those at its end.
-        """
-        assert self.vectors is not None and self.state is not None and self.growth is not None
-        T, k, n = self.vectors.shape[1:]
-        for target, values, shift in (
-            (self.growth, shown[..., :k], 0),
-            (self.state, shown[..., k : k + n], -adjoint),
-            (self.vectors, shown[..., k + n :].reshape(*shown.shape[:2], k, n), -adjoint),
-        ):
-            lo, hi = max(output + shift, 0), min(output + shift + shown.shape[1], T)
-            if hi > lo:
-                target[members, lo:hi] = values[:, lo - output - shift : hi - output - shift]
+    def parts(self, k: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | tuple[None, None, None]:
+        """Views of what is shown: log growth (B, T, k), state (B, T, n), vectors (B, T, k, n)."""
+        if self.shown is None:
+            return None, None, None
+        growth, state, vectors = np.split(self.shown, [k, k + n], axis=2)
+        return growth, state, vectors.reshape(*vectors.shape[:2], k, n)
 
     def take(self, part: slice, batch: FrameBatch, time: float) -> None:
         """Keep what was counted for a chunk; `time` is that of the frame's growth."""
@@ -91,7 +78,7 @@ def result(request: VectorsRequest, plan: Plan, found: Found) -> Vectors:
     """Put the numbers together and give every member its status."""
     members, how, k = request.members, request.integration, request.k
     code = found.status
-    found.blank(code >= status.NOT_FINITE)
+    found.blank(code >= status.NOT_FINITE)  # pending members too
     separation = separations(found.rate, request)
     with np.errstate(invalid="ignore"):
         poor = np.isneginf(found.total).any(axis=1) | (found.conditioning * how.eps > MEANINGLESS)
@@ -101,9 +88,11 @@ def result(request: VectorsRequest, plan: Plan, found: Found) -> Vectors:
     driven = not info(request.system).autonomous
     if not request.flow or request.kind != "covariant" or driven:
         flow_angle = np.full_like(flow_angle, np.nan)
-    growth = None if found.growth is None else found.growth / (request.every * how.dt)
+    growth, state, vectors = found.parts(k, request.system.dim)
+    if growth is not None:
+        growth /= request.every * how.dt
     flat = dict(
-        vectors=found.vectors, state=found.state, local_growth=growth,
+        vectors=vectors, state=state, local_growth=growth,
         exponents=found.total / (request.steps * how.dt), minimum_angle=angles, angle_histogram=counts,
         separation=separation, flow_angle=flow_angle, conditioning=found.conditioning, status=code,
         failed_step=found.failed_step,
@@ -140,13 +129,14 @@ def _pairs(found: Found, request: VectorsRequest) -> tuple[np.ndarray, np.ndarra
     members, k = len(found.status), request.k
     angles = np.zeros((members, k, k))
     counts = np.zeros((members, k, k, N_BINS), dtype=np.int32)
-    below = np.tril_indices(k, -1)  # pair (i < j) is number j (j - 1) / 2 + i: row by row below the diagonal
-    if request.kind in ("backward", "forward"):
-        lost = np.isnan(found.conditioning)
-        angles[:, below[0], below[1]] = np.where(lost, np.nan, RIGHT_ANGLE)[:, None]
-        counts[:, below[0], below[1], -1] = np.where(lost, 0, request.steps // request.every)[:, None]
-    else:
-        angles[:, below[0], below[1]] = np.arccos(np.clip(found.largest_cosine, 0.0, 1.0))
-        counts[:, below[0], below[1]] = found.counts
-    angles[np.isnan(found.conditioning)] = np.nan
-    return angles + np.swapaxes(angles, 1, 2), counts + np.swapaxes(counts, 1, 2)
+    lost = np.isnan(found.conditioning)
+    i, j = np.tril_indices(k, -1)  # pair (j < i) is number i (i - 1) / 2 + j: row by row below the diagonal
+    for rows, columns in ((i, j), (j, i)):
+        if request.kind in ("backward", "forward"):
+            angles[:, rows, columns] = RIGHT_ANGLE
+            counts[:, rows, columns, -1] = np.where(lost, 0, request.steps // request.every)[:, None]
+        else:
+            angles[:, rows, columns] = np.arccos(np.clip(found.largest_cosine, 0.0, 1.0))
+            counts[:, rows, columns] = found.counts
+    angles[lost] = np.nan
+    return angles, counts

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlyap import hardware
-from fastlyap.delays import Extent, state_rows
+from fastlyap.delays import state_rows
 from fastlyap.errors import InputError
 from fastlyap.forms import form_of
 from fastlyap.kernel import layout
-from fastlyap.request import Integration
+from fastlyap.request import Extent, Integration
 from fastlyap.trace.module import LARGEST_TUPLE
 
 BACKENDS = ("auto", "cpu", "cuda", "reference")
@@ -138,7 +138,8 @@ def make_plan(
     if chosen == "cuda":
         check_cuda(system)
     n = system.dim
-    rows = state_rows(n, k, past and past.rows) + layout.accumulator_rows(k) + len(system.parameters) + 1
+    given = len(system.parameters) + system.noise_count + 1
+    rows = state_rows(n, k, past and past.rows) + layout.accumulator_rows(k) + given
     form = form_of(system, k, n_members, hardware.lanes(how.dtype)) if chosen == "cpu" else "tuples"
     lanes = chosen == "cpu" and n_members >= FEW and form in ("tuples", "rows") and (past is None or past.alike)
     width = hardware.lanes(how.dtype) if lanes else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastlyap import cast, directional, lyapunov
+from fastlyap import cast, directional, indicators, lyapunov
 from fastlyap.errors import InputError
 from fastlyap.planning import Plan
 
@@ -14,6 +14,7 @@ VERBS: dict[str, tuple[Callable, Callable, Callable]] = {  # verb: (itself, chec
     "maximal": (lyapunov.spectrum, lyapunov.spectrum_request, lyapunov.spectrum_plan),
     "vectors": (directional.vectors, directional.vectors_request, directional.vectors_plan),
     "finite_time": (directional.finite_time, directional.finite_time_request, directional.finite_time_plan),
+    "gali": (indicators.gali, indicators.gali_request, indicators.gali_plan),
 }
 
 
@@ -22,7 +23,7 @@ def plan(verb: str, system: Any, x0: Any = None, parameters: Any = None, **optio
 
     Parameters
     ----------
-    verb : "spectrum", "maximal", "vectors" or "finite_time"
+    verb : "spectrum", "maximal", "vectors", "finite_time" or "gali"
     Others as in the verb.
 
     Returns

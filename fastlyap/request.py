@@ -1,7 +1,7 @@
 """What a dynamics call asks for, checked and broadcast: pure data between the verbs and the machines."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,13 +24,25 @@ class Integration:
         return float(np.finfo(self.dtype).eps)
 
 
+class Extent(NamedTuple):
+    """How much the vectors of a batch of delay systems hold.
+
+    rows : of the longest; least : dimension of the shortest history; alike : all look back equally many steps.
+    """
+
+    rows: int
+    least: int
+    alike: bool
+
+
 @dataclass(frozen=True)
 class Members:
     """The batch: one row per member, whatever its shape was.
 
     x : (B, n) initial states; p : (B, n_params) flat parameters, behind them the keys of `noise.keyed` or the places of
     `delays.placed`; shape, dims : of the batch; parameters : as given, with all batch axes (length 1 where they do not
-    vary) in front of their own shape; past : the history of `delays.members`, None for a constant one.
+    vary) in front of their own shape; past : the history of `delays.members`, None for a constant one; extent : of the
+    histories of the whole batch, None without delays.
     """
 
     x: np.ndarray
@@ -39,6 +51,7 @@ class Members:
     dims: tuple[str, ...]
     parameters: dict[str, np.ndarray] = field(repr=False)
     past: np.ndarray | None = field(default=None, repr=False)
+    extent: Extent | None = None
 
     def __len__(self) -> int:
         return len(self.x)

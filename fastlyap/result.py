@@ -147,8 +147,10 @@ class Spectrum(Result):
 
     @property
     def kind(self) -> np.ndarray:
-        """(...) str: fixed point, cycle, torus, chaos or hyperchaos, judged with the errors."""
+        """(...) str: fixed point, cycle, torus, chaos or hyperchaos, judged with the errors; or "restricted"."""
         info = self.system
+        if "subspace" in self.settings:  # what happens across a synchronised state is not what happens on it
+            return np.full(np.shape(self.status), "restricted")[()]
         return statistics.classify(
             *self._natural, kind=info.kind, total_time=self._time, dim=info.dim, autonomous=info.autonomous
         )

@@ -19,7 +19,8 @@ from fastlyap.planning import Plan, make_plan
 
 LONGEST = {"map": 1}  # steps between two reorthonormalisations, at most
 LONGEST_OF_FLOWS = 10
-STORED_BYTES = 8 * 2**20  # a block's recording up to this size is kept whole
+STORED_BYTES = 4 * 2**20  # a block's recording up to this size is kept whole
+CACHED_BYTES = 2**19  # shorter segments gain nothing
 GROUP_BYTES = 2**20  # blocks recorded together: what stays in the cache
 TYPICAL_SWEEPS = 4  # of finite-time exponents, for what a plan says
 
@@ -82,7 +83,8 @@ def _segment(total: int, point: int, checkpoint: int, stride: int) -> tuple[int,
     """Length of a segment, and blocks recorded together, from bytes of a point and of a checkpoint."""
     length = total
     if total * point > STORED_BYTES:
-        length = min(math.isqrt(total * checkpoint // point) + 1, max(1, STORED_BYTES // point))
+        balanced = math.isqrt(total * checkpoint // point) + 1  # as much for checkpoints as for the recording
+        length = min(total, max(balanced, CACHED_BYTES // point), max(1, STORED_BYTES // point))
     length = -(-length // stride) * stride
     return length, max(1, GROUP_BYTES // (length * point))
 

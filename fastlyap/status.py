@@ -40,9 +40,10 @@ class Status(enum.IntEnum):
 
 _ADVICE = {
     Status.OK: "Nothing to remark.",
-    Status.NOT_CONVERGED: "The wanted standard error was not reached; give more `steps` (`resume=` goes on from here).",
+    Status.NOT_CONVERGED: "The wanted error was not reached; give more `steps` (`resume=` goes on from here), or more "
+    "`max_sweeps` to finite-time exponents.",
     Status.DEGENERATE: "Directions could not be told apart or rank was lost; reorthonormalise more often "
-    "with a smaller `every`, or ask for fewer exponents with `k`.",
+    "with a smaller `every`, ask for fewer with `k`, or let vectors settle over a longer `warmup`.",
     Status.UNTRUSTED: "The numbers are there but a check on them failed; read `stats`, and try a longer run, "
     "more `members` or another method.",
     Status.NOT_FINITE: "The state or a tangent became NaN or infinite; try a smaller `dt`, another `x0`, "

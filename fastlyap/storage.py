@@ -5,6 +5,7 @@ are numbers, strings or references to the other arrays, which are named by their
 """
 
 import dataclasses
+import importlib
 import json
 import os
 import secrets
@@ -98,6 +99,8 @@ def _check(header: Any, path: str | os.PathLike) -> None:
             "read it with the fastlyap that wrote it, or a newer one."
         )
     name = header.get("result", {}).get("class")
+    if name not in _classes:
+        getattr(importlib.import_module("fastlyap"), str(name), None)  # the door knows its room
     if name not in _classes:
         raise InputError(f"`path` {str(path)!r} holds a {name}, which this fastlyap does not know; upgrade it.")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastlyap import array_style, definition, linear_part, products
-from fastlyap.definition import Kernels, Known
+from fastlyap.definition import Kernels, Known, Subspace
 from fastlyap.errors import InputError
 from fastlyap.trace import noise as traced
 from fastlyap.trace import symplectic
@@ -40,6 +40,7 @@ class System:
     function : the rule as it was written; None after unpickling, where the recording stands for it
     delay : name of the parameter, or tuple of names, of the delays of `x.delayed`; None without delay
     parts : recordings of the linear rates and of what is left of the rule, where `linear=` was given; else None
+    subspace : to which tangents are restricted (see `fl.spectrum`), or None
     """
 
     kind: str
@@ -57,6 +58,7 @@ class System:
     function: Callable | None = None
     delay: str | tuple[str, ...] | None = None
     parts: tuple[Recording, Recording] | None = None
+    subspace: Subspace | None = None
 
     @property
     def dim(self) -> int:
@@ -104,7 +106,8 @@ class System:
         recordings = [r and r.digest for r in (self.recording, self.noise_recording, *(self.parts or ()))]
         words = (self.kind, self.name, self.state_names, self.dt, self.integrator, recordings, functions, *self.delays)
         h = blake2b(repr(words).encode(), digest_size=16)
-        for name, value in (*self.parameters.items(), ("x0", self.x0), ("directions", self.noise_directions)):
+        more = {"x0": self.x0, "directions": self.noise_directions, "subspace": self.subspace and self.subspace.bits}
+        for name, value in (*self.parameters.items(), *more.items()):
             array = np.asarray(np.nan if value is None else value, dtype=np.float64)
             h.update(f"{name}{array.shape}".encode() + array.tobytes())
         return h.hexdigest()
@@ -157,10 +160,11 @@ class System:
         return x
 
     def to_latex(self) -> str:
-        """The equations in LaTeX, one line per state."""
+        """The equations in LaTeX, one line per state; xi_i are independent normals, for flows white in time."""
         if self.recording is None:
             raise InputError(f"`to_latex` needs a recorded rule; {self.name} consists of compiled functions.")
-        return to_latex(self.recording, self.state_names, tuple(self.parameters), kind=self.kind, delays=self.delays)
+        whole = traced.field(self.recording, self.noise_recording, self.noise_directions)
+        return to_latex(whole, self.state_names, tuple(self.parameters), kind=self.kind, delays=self.delays)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, System) and self.digest == other.digest

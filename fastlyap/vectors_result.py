@@ -196,6 +196,8 @@ class Vectors(Result):
         kind, how = self.settings["kind"], self.settings
         if kind not in ("covariant", "adjoint_covariant"):
             raise InputError(f"`covariance_residual` is one of covariant vectors; those of kind {kind!r} are not.")
+        if system.noise_count:
+            raise InputError(f"`covariance_residual` cannot repeat the noise of {system.name}.")
         shape, size, pairs = self.status.shape, self.status.size, max(len(self.times) - 1, 0)
         k, n = vectors.shape[-2:]
         own = {name: np.shape(value) for name, value in system.parameters.items()}

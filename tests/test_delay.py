@@ -206,3 +206,34 @@ def test_all_that_the_history_holds():
     found = fl.spectrum(linear, k=11, dt=0.2, steps=30, transient=10)
     assert found.exponents.shape == (11,) and found.status in (fl.Status.OK, fl.Status.DEGENERATE)
     assert np.isfinite(found.exponents[:4]).all() and np.isnan(found.sum_rule)
+
+
+def test_a_rule_that_does_not_look_back():
+    """A delay that is not used leaves an ordinary flow; vectors that live in the history alone are lost."""
+
+    @fl.flow(state="x", parameters=dict(tau=0.3), delay="tau", x0=(1.0,), dt=0.1)
+    def decay(t, x, p):
+        return (-x.x,)
+
+    found = fl.spectrum(decay, k=2, steps=50, transient=10)
+    np.testing.assert_allclose(fl.trajectory(decay, steps=10).state[-1], np.exp(-1.0), rtol=1e-6)
+    assert found.exponents[0] == pytest.approx(-1.0, abs=1e-5) and found.exponents[1] == -np.inf
+    assert found.status == fl.Status.DEGENERATE
+
+
+def test_batch_shapes():
+    """Histories have batch axes of their own; an empty batch is an empty result."""
+    values = np.array([0.8, 0.9, 1.0])
+
+    def many(t):
+        return (values * np.exp(0.1 * t))[:, None]
+
+    found = fl.trajectory(linear, many, dict(tau=np.array([[0.5], [0.62]])), steps=12)
+    assert found.state.shape == (2, 3, 12, 1) and found.x0.shape == (2, 3, 1)
+    alone = fl.trajectory(linear, lambda t: (0.9 * np.exp(0.1 * t),), dict(tau=0.62), steps=12)
+    np.testing.assert_array_equal(found.state[1, 1], alone.state)
+    assert fl.spectrum(linear, wavy_scalar, dict(tau=np.zeros(0)), k=3, steps=10).exponents.shape == (0, 3)
+
+
+def wavy_scalar(t):
+    return (np.cos(t),)

@@ -75,7 +75,7 @@ def test_a_kink_within_a_step_costs_one_error_of_second_order():
 def product_of_steps(system, how, x0, *, steps, settled=0):
     """The tangent of `steps` steps as a matrix (N, N), and the rows of `S` before and after, from the kernels."""
     batch = delays.members(system, how, x0, None)
-    size = delays.extent(system, batch).rows
+    size = batch.extent.rows
     S, A = delays.new_rows(system, batch, size, rows=size, seed=0)
     first = S.shape[1] - size * size
     kernels = cpu.load(system, how, 1, "tuples")

@@ -162,3 +162,45 @@ def test_noise_pickles():
     for system, _ in noisy.CASES.values():
         twin = pickle.loads(pickle.dumps(system))
         assert twin == system and twin.noise_count == system.noise_count
+
+
+def own_functions(kind):
+    """Two states in array style, a loop that is not recorded, and noise; and the same as a recorded rule."""
+
+    def rule(t, x, p, out):
+        out[0] = p[0] * x[int(x[0]) * 0 + 1]
+        out[1] = -x[0] - len(p) * x[1] / 3
+
+    def tangent(t, x, v, p, out):
+        out[0] = p[0] * v[1]
+        out[1] = -v[0] - len(p) * v[1] / 3
+
+    def adjoint(t, x, w, p, out):
+        out[0] = -w[1]
+        out[1] = p[0] * w[0] - len(p) * w[1] / 3
+
+    def divergence(t, x, p):
+        return -len(p) / 3
+
+    given = dict(parameters={"a": 0.9}, x0=(0.4, 0.2)) | ({"dt": 0.1} if kind == "flow" else {})
+    functions = dict(rule=rule, tangent=tangent, adjoint=adjoint, divergence=divergence)
+    compiled = fl.System.from_kernels(kind=kind, dim=2, **functions, **given)
+
+    def same(t, x, p):
+        return p.a * x[1], -x[0] - 2 * x[1] / 3  # there are two parameters, a and the size of the noise
+
+    define = fl.flow if kind == "flow" else fl.iterated_map
+    return compiled.with_noise(0.3, noisy.MIXED), define(state=2, **given)(same).with_noise(0.3, noisy.MIXED)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("integrator", [None, "euler", "heun_sde", "rk4"])
+@pytest.mark.parametrize("direction", ["tangent", "adjoint"])
+def test_additive_noise_beside_compiled_functions(integrator, direction):
+    """They see their own parameters only, and get the noise of the recorded rule."""
+    compiled, recorded = own_functions("flow" if integrator else "map")
+    how = dict(HOW, integrator=integrator, direction=direction, x0=noisy.starts(recorded, 3))
+    agree(fl.spectrum(compiled, **how), fl.spectrum(recorded, backend="reference", **how))
+    how = dict(x0=how["x0"], steps=9, integrator=integrator)
+    found, wanted = fl.trajectory(compiled, **how), fl.trajectory(recorded, backend="reference", **how)
+    np.testing.assert_allclose(found.state, wanted.state, rtol=1e-12, atol=1e-12)

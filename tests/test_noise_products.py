@@ -97,3 +97,14 @@ def test_covariant_vectors_of_one_noise_are_dual():
     product = np.einsum("tin,tjn->tij", found["adjoint_covariant"].vectors, found["covariant"].vectors)
     assert np.abs(product[:, [0, 1], [1, 0]]).max() < 1e-10
     assert np.abs(product[:, [0, 1], [0, 1]]).min() > 1e-3
+
+
+@pytest.mark.parametrize("name", list(noisy.CASES))
+def test_check_covers_the_noise(name):
+    report = fl.check(noisy.CASES[name][0], seed=3)
+    assert report.ok, str(report)
+
+
+def test_latex_shows_the_noise():
+    text = noisy.pendulum("s", noisy.MIXED).to_latex()
+    assert r"s \, \left(\xi_{1} + 0.5 \, \xi_{2}\right)" in text and r"\xi_{3}" in text

@@ -1,5 +1,12 @@
 """Vectors of many members: to the last bit, however they are shared out; members that fail; wrong arguments."""
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -176,6 +183,17 @@ WRONG = [
 ]
 
 
+def test_results_that_cannot_fit_are_refused():
+    with pytest.raises(fl.InputError, match="store=False"):
+        fl.vectors(fl.systems.henon(), np.zeros((10**6, 2)), steps=10**6)
+
+
+def test_delays_are_refused():
+    for verb in (fl.vectors, fl.finite_time):
+        with pytest.raises(fl.InputError, match="has a delay"):
+            verb(fl.systems.mackey_glass(), steps=10)
+
+
 @pytest.mark.parametrize("options,message", WRONG)
 def test_wrong_arguments(options, message):
     with pytest.raises(fl.InputError, match=message):
@@ -198,12 +216,48 @@ def test_saved_and_labelled(tmp_path):
     fl.save(found, tmp_path / "v.npz")
     again = fl.load(tmp_path / "v.npz")
     same(again, found)
+    code = f"import fastlyap as fl; print(fl.load({str(tmp_path / 'v.npz')!r}))"  # where nothing has been used yet
+    fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert fresh.stdout.strip() == repr(found)
     assert again.settings["warmup"] == (90, 80)
     data = found.to_xarray()
     assert data.vectors.dims == ("a", "time", "vector", "component")
     assert data.angle_histogram.dims == ("a", "vector", "other", "bin")
     assert data.sizes["bin"] == 64
     assert data.attrs["units"] == "nats per step"
+
+
+@compiled
+@ALL
+def test_noise_and_other_steppers(kind):
+    """The same noise there and back; symplectic steps."""
+    noisy = fl.vectors(fl.systems.henon().with_noise(1e-3), kind=kind, steps=30, warmup=60)
+    dual = {"covariant": "adjoint_covariant", "adjoint_covariant": "covariant"}.get(kind)
+    if dual:
+        other = fl.vectors(fl.systems.henon().with_noise(1e-3), kind=dual, steps=30, warmup=60)
+        np.testing.assert_array_equal(noisy.state, other.state)
+        off = np.abs(np.einsum("tn,tn->t", noisy.vectors[:, 0], other.vectors[:, 1])).max()
+        assert off < 1e-10
+        heiles = fl.systems.henon_heiles()
+        how = dict(kind=kind, steps=20, warmup=100, integrator="yoshida4", dt=0.05)
+        assert fl.vectors(heiles, **how).covariance_residual(heiles).max() < 1e-8
+    with pytest.raises(fl.InputError, match="covariance_residual"):
+        noisy.covariance_residual(fl.systems.henon().with_noise(1e-3))
+
+
+@compiled
+def test_ctrl_c(monkeypatch):
+    """Stops within about a second; members that were done keep their numbers."""
+    fl.vectors(fl.systems.lorenz63(), np.ones((2, 3)), steps=10, warmup=10, store=False)  # compiled now
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    start = time.monotonic()
+    timer.start()
+    with pytest.raises(fl.Interrupted) as caught:
+        fl.vectors(fl.systems.lorenz63(), np.ones((20_000, 3)), steps=20_000, warmup=100, store=False)
+    assert time.monotonic() - start < 5
+    partial = caught.value.partial
+    assert np.all((partial.status == fl.Status.PENDING) == np.isnan(partial.exponents[:, 0]))
+    assert np.any(partial.status == fl.Status.PENDING)
 
 
 def test_plan():

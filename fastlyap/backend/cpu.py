@@ -10,8 +10,7 @@ from types import ModuleType
 import numba
 import numpy as np
 
-from fastlyap import exponential as exponential_factors
-from fastlyap import hardware
+from fastlyap import hardware, subspace
 from fastlyap.kernel import layout
 from fastlyap.request import Integration
 from fastlyap.rows import reset
@@ -73,8 +72,12 @@ class Kernels:
 
 def module_of(system, integrator: str, width: int, form: str) -> Module:
     """The text of the module a system becomes."""
+    return subspace.module_of(_module_of(system, integrator, width, form), system, integrator)
+
+
+def _module_of(system, integrator: str, width: int, form: str) -> Module:
     if system.recording is None:
-        return foreign.assemble(system.kernels, system.dim, integrator)
+        return foreign.assemble(system.kernels, system.dim, integrator, noise.beside(system, integrator))
     if system.delays:
         return delay.assemble(system, width, form)
     if system.noise_count:
@@ -92,12 +95,12 @@ def load(system, how: Integration, width: int, form: str) -> Kernels:
 
     def load_module() -> ModuleType:
         if system.recording is None:
-            return foreign.load(system.kernels, system.dim, how.integrator)
+            return foreign.load(system.kernels, system.dim, how.integrator, noise.beside(system, how.integrator))
         return cache.load(made.text, options(width, how.dtype))
 
     return Kernels(
         made, load_module, width=width, how=how, dim=system.dim, form=form, delays=len(system.delays),
-        extended=exponential_factors.extension(system, how),
+        extended=subspace.extension(system, how),
     )  # fmt: skip
 
 
@@ -128,10 +131,10 @@ def unpack(packed: np.ndarray, members: int) -> np.ndarray:
     return packed.swapaxes(1, 2).reshape(blocks * width, count)[:members]
 
 
-def aligned(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """A zeroed array that starts on a cache line."""
+def aligned(shape: tuple[int, ...], dtype: str, make: Callable[..., np.ndarray] = np.zeros) -> np.ndarray:
+    """A zeroed array, or with `make=np.empty` any, that starts on a cache line."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + 64, dtype=np.uint8)
+    raw = make(size + 64, dtype=np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size].view(dtype).reshape(shape)
 

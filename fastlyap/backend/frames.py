@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from fastlyap.backend.cpu import CpuBatch, Kernels, aligned, unpack
 from fastlyap.kernel import layout
 from fastlyap.kernel.covariant import N_BINS
 from fastlyap.request import Integration
+from fastlyap.rows import nats
 
 
 def point_rows(n: int, k: int, whole: bool) -> int:
@@ -24,7 +26,7 @@ def output_rows(n: int, k: int) -> int:
 
 def tally_rows(k: int) -> int:
     """Rows of what is counted over a window."""
-    return 3 * k + (1 + N_BINS) * (k * (k - 1) // 2)
+    return 5 * k + (1 + N_BINS) * (k * (k - 1) // 2)
 
 
 class Tally(NamedTuple):
@@ -71,11 +73,13 @@ class FrameBatch(CpuBatch):
         self._limits = how.escape_radius, how.rtol, how.atol, how.eps
         self._clock = how.t0, how.dt
         self._kept: dict[str, np.ndarray] = {}
+        self._compiled: dict[str, Callable[..., None]] = {}
         self.C = self._rows(len(self.S), k * (k + 1) // 2)
         for i in range(k):
             self.C[:, i * (i + 3) // 2] = 1.0
         self.D = aligned((len(self.S), max(tally_rows(k), 1), kernels.width), "float64")
-        self.D[:, 2 * k : 3 * k] = 1.0
+        for first in (0, 2 * k, 4 * k):  # mantissas and cosines
+            self.D[:, first : first + k] = 1.0
 
     def _rows(self, blocks: int, rows: int) -> np.ndarray:
         return aligned((blocks, max(rows, 1), self.kernels.width), self.kernels.dtype)
@@ -84,13 +88,14 @@ class FrameBatch(CpuBatch):
         """Rows kept under a name for the next use, which finds the content of the last."""
         found = self._kept.get(name)
         if found is None or found.shape[0] < blocks or found.shape[1] < rows:
-            found = self._kept[name] = self._rows(blocks, rows)
+            found = self._kept[name] = aligned((blocks, rows, self.kernels.width), self.kernels.dtype, np.empty)
         return found
 
     def _enter(self, name: str, *args: object) -> None:
-        run = self.kernels.entry(name, *args)
+        if name not in self._compiled:
+            self._compiled[name] = self.kernels.entry(name, *args)
         with np.errstate(all="ignore"):
-            run(*args)
+            self._compiled[name](*args)
 
     def advance(self, k: int, step: int, points: int, every: int) -> None:
         """Advance the states, and k vectors of the frames, over `points` intervals from step number `step`."""
@@ -109,6 +114,10 @@ class FrameBatch(CpuBatch):
             "record", self.S, self.A, self.P, self._scratch, X, lo, hi, 0, width, k, True, flow, whole, *self._clock,
             segment.start, segment.points, segment.every, self._spare, *self._limits,
         )  # fmt: skip
+
+    def points(self, rows: int) -> np.ndarray:
+        """What was recorded last, (blocks, rows, lanes)."""
+        return self._kept["points"][:, :rows]
 
     def walk(self, blocks: slice, segment: Segment) -> None:
         """Advance the states of some blocks over a segment and keep them all, the first and the last one too."""
@@ -133,28 +142,49 @@ class FrameBatch(CpuBatch):
         )  # fmt: skip
 
     def sweep(
-        self, blocks: slice, segment: Segment, n_window: int, stride: int, adjoint: bool, covary: bool, whole: bool,
-        flow: bool,
-    ) -> np.ndarray | None:  # fmt: skip
-        """Go back over the points recorded last; the outputs (members, outputs, rows) if `whole`."""
+        self, blocks: slice, segment: Segment, n_window: int, stride: int, adjoint: bool, covary: bool, flow: bool,
+        shown: np.ndarray | None,
+    ) -> None:  # fmt: skip
+        """Go back over the points recorded last; outputs go to `shown` (members of these blocks, outputs, rows)."""
         lo, hi, k, n = blocks.start, blocks.stop, self.k, self.kernels.dim
-        width, count = point_rows(n, k, whole), -(-segment.points // stride)
-        Y = self._room("outputs", hi - lo, count * output_rows(n, k) if whole else 1)
+        tall, whole = output_rows(n, k), shown is not None
+        direct = whole and self.kernels.width == 1 and shown.dtype == self.S.dtype  # one lane needs no unpacking
+        base = 0 if direct else segment.first // stride - adjoint
+        count = -(-segment.points // stride) + adjoint
+        if direct:
+            Y = shown.reshape(len(shown), -1, 1)
+        else:
+            Y = self._room("outputs", hi - lo, count * tall if whole else 1)
         self._enter(
-            "sweep", self.A, self._scratch, self._kept["points"], self.C, self.D, Y, lo, hi, width, k, segment.first,
-            segment.points, n_window, stride, adjoint, covary, whole, flow, self._spare,
+            "sweep", self.A, self._scratch, self._kept["points"], self.C, self.D, Y, lo, hi,
+            point_rows(n, k, whole), k, segment.first, segment.points, n_window, stride, base, adjoint, covary, whole,
+            flow, self._spare,
         )  # fmt: skip
-        if not whole:
-            return None
-        members = min(hi * self.kernels.width, self.members) - lo * self.kernels.width
-        return unpack(Y[: hi - lo, : count * output_rows(n, k)], members).reshape(members, count, -1)
+        if whole and not direct:
+            found = unpack(Y[: hi - lo, : count * tall], len(shown)).reshape(len(shown), count, tall)
+            _place(found, base, adjoint, k, shown)
 
     def tally(self) -> Tally:
         """What was counted so far."""
         k, rows = self.k, unpack(self.D, self.members)
-        first = 3 * k + k * (k - 1) // 2
-        return Tally(
-            rows[:, :k], rows[:, k : 2 * k], rows[:, 2 * k : 3 * k], rows[:, 3 * k : first],
-            rows[:, first : first + N_BINS * (first - 3 * k)].reshape(len(rows), -1, N_BINS) if k > 1
-            else np.zeros((len(rows), 0, N_BINS)),
-        )  # fmt: skip
+        pairs = k * (k - 1) // 2
+        parts = np.split(rows[:, : tally_rows(k)], np.cumsum([k, k, k, k, k, pairs]), axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            growth, frame = (nats(np.log2(parts[i]) + parts[i + 1]) for i in (0, 2))
+        return Tally(growth, frame, parts[4], parts[5], parts[6].reshape(len(rows), pairs, N_BINS))
+
+
+def _place(found: np.ndarray, base: int, adjoint: bool, k: int, shown: np.ndarray) -> None:
+    """Put the outputs of a segment, the first of which has number `base`, where they belong.
+
+    An adjoint segment shows the vectors at the start of each interval: its first output lacks the growth, its last one
+    the vectors, which are a neighbour's.
+    """
+    lo, hi = max(base, 0), min(base + found.shape[1], shown.shape[1])
+    whole = slice(max(lo, base + adjoint), min(hi, base + found.shape[1] - adjoint))
+    shown[:, whole] = found[:, whole.start - base : whole.stop - base]
+    if adjoint and base >= 0:
+        shown[:, base, k:] = found[:, 0, k:]
+    last = base + found.shape[1] - 1
+    if adjoint and last < shown.shape[1]:
+        shown[:, last, :k] = found[:, -1, :k]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import assembly, delays, exponential
-from fastlyap.average import initial_frame, judge
+from fastlyap import assembly, delays, exponential, subspace
+from fastlyap.average import frame_of, judge
 from fastlyap.errors import InputError
 from fastlyap.planning import Plan
 from fastlyap.reference import adjoint, growth, orbit
@@ -31,6 +31,7 @@ def dynamics(request: Any) -> Dynamics:
         rule, request.members.p.astype(how.dtype), names, shapes, tuple(system.state_names), how.integrator,
         how.dt, how.t0, how.rtol, how.atol, _noise(system, request.seed), _past(system, request),
         exponential.rates(system, request.members.p) if how.integrator == "etdrk4" else None,
+        None if system.subspace is None else (system.subspace.rows, system.subspace.held),
     )  # fmt: skip
 
 
@@ -48,8 +49,8 @@ def _starts(request: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
     """States (B, n) and the frame (k, n), or with delays (B, N) and (B, k, N), short histories filled with zeros."""
     system, members, n = request.system, request.members, request.system.dim
     if not system.delays:
-        return members.x, initial_frame(n, k, request.seed) if k else np.zeros((0, n))
-    most = delays.extent(system, members).rows
+        return members.x, frame_of(system, k, request.seed)
+    most = members.extent.rows
     x, frame = np.zeros((len(members), most)), np.zeros((len(members), k, most))
     for index, E, vectors in delays.starts(system, members, k, seed=request.seed):
         size = vectors.shape[1]
@@ -109,7 +110,9 @@ def spectrum(request: SpectrumRequest, plan: Plan) -> Spectrum:
         step=np.full(len(found.x), request.steps), transient=request.transient, eps=how.eps,
         converged=np.ones(len(found.x), dtype=bool),
     )  # fmt: skip
-    return assembly.spectrum(request, plan, [numbers], [])
+    end = how.t0 + (request.transient + request.steps) * how.dt
+    code = subspace.judged(request.system, found.x, request.members.p, end, numbers.status)
+    return assembly.spectrum(request, plan, [numbers._replace(status=code)], [])
 
 
 def trajectory(request: TrajectoryRequest, plan: Plan) -> Trajectory:

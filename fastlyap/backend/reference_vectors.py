@@ -43,7 +43,9 @@ def vectors(request: VectorsRequest) -> Found:
     found.conditioning, found.failed_step = np.ones(len(chosen)), orbit.failed_step
     found.status = orbit.status.astype(np.int8)
     if request.store:
-        found.vectors, found.state, found.growth = chosen, orbit.state[:, shown], growth
+        parts = growth, orbit.state[:, shown], chosen
+        for target, values in zip(found.parts(k, request.system.dim), parts, strict=True):
+            target[:] = values
     found.failed_step[found.status < status.NOT_FINITE] = -1
     return found
 

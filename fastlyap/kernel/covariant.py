@@ -7,9 +7,9 @@ vectors), or of the adjoint, backward in time (adjoint covariant vectors, the sw
 et al., Phys. Rev. Lett. 99 (2007), 130601.
 
 Rows of a point in `X`: R packed by columns, k cosines of frame and flow, and if `whole` the rows of `S`. Rows `C`:
-C packed by columns. Rows `D` (float64): log growth of the k vectors in the window, log growth of the frame over all
-that was swept, smallest |cosine| of each vector and the flow, largest |cosine| of each pair, 64 counts of each pair's
-angle. Rows of an output in `Y`: k log growths, n states, k vectors.
+C packed by columns. Rows `D` (float64): growth of the k vectors in the window, k mantissas and k exponents to base 2;
+the same of the frame over all that was swept; smallest |cosine| of each vector and the flow, largest |cosine| of each
+pair, 64 counts of each pair's angle. Rows of an output in `Y`: k log growths, n states, k vectors.
 """
 
 import math
@@ -28,14 +28,16 @@ STEEP = 1e12  # stands for 1/0 where a direction is lost: the vector turns into 
 def _note(model, S, P, W, V, X, o, k, t, flow, whole):
     """Write a point: R from the frame before (`V`) and after, its diagonal from the first rows of `W`."""
     n = model.n
-    p = o
-    for j in range(k):
-        v = model.get(V, j * n)
-        for i in range(j):
-            X[p] = model.dot(model.get(S, n + 1 + i * n), v)
-            p += 1
-        X[p] = W[j]
-        p += 1
+    for i in range(k):
+        X[o + i * (i + 3) // 2] = W[i]
+        q = model.get(S, n + 1 + i * n)
+        for j in range(i + 1, k):  # what is left of the vectors is used up, so that V = Q' R whatever Q' Q is
+            v = model.get(V, j * n)
+            r = model.dot(q, v)
+            X[o + j * (j + 1) // 2 + i] = r
+            if i + 1 < j:
+                model.put(V, j * n, model.axpy(-r, q, v, slot(V, j * n, n)))
+    p = o + k * (k + 1) // 2
     if flow:
         f = model.rule(like(S[0], t), model.get(S, 0), P, W, 0, slot(W, model.free, n))
         square = model.dot(f, f)
@@ -96,7 +98,7 @@ def record_back(
 
 @kernel
 def _solve(C, X, o, k, inverse, G):
-    """C <- R^-1 C with columns of unit length; the log growth of the vectors goes to `G`."""
+    """C <- R^-1 C with columns of unit length; the growth of the vectors goes to `G`."""
     for m in range(k):
         r = X[o + m * (m + 3) // 2]
         inverse[m] = select(r > like(r, 0.0), like(r, 1.0) / r, like(r, STEEP))
@@ -114,13 +116,13 @@ def _solve(C, X, o, k, inverse, G):
         for m in range(i + 1):
             C[c + m] = scale * C[c + m]
         lost = X[o + i * (i + 3) // 2] <= like(scale, 0.0)
-        G[i] = select(lost, like(scale, -math.inf), elementary.log(scale))
+        G[i] = select(lost, like(scale, 0.0), scale)
 
 
 @kernel
 def _measure(C, X, D, o, k, flow, alive):
     """The angles between the vectors at a point, and with the flow."""
-    cosines = 3 * k
+    cosines = 5 * k
     counts = cosines + k * (k - 1) // 2
     pair = 0
     for j in range(1, k):
@@ -145,8 +147,8 @@ def _measure(C, X, D, o, k, flow, alive):
             c = C[a] * X[first]
             for m in range(1, i + 1):
                 c = c + C[a + m] * X[first + m]
-            less = both(alive, wide(abs(c)) < D[2 * k + i])
-            D[2 * k + i] = select(less, wide(abs(c)), D[2 * k + i])
+            less = both(alive, wide(abs(c)) < D[4 * k + i])
+            D[4 * k + i] = select(less, wide(abs(c)), D[4 * k + i])
 
 
 @kernel
@@ -172,44 +174,44 @@ def _show(C, X, Y, o, y, n, k, covary):
 
 @kernel
 def sweep(
-    n, A, W, X, C, D, Y, width, k, first, n_points, n_window, stride, adjoint, covary, whole, flow, spare
+    n, A, W, X, C, D, Y, width, k, first, n_points, n_window, stride, base, adjoint, covary, whole, flow, spare
 ):  # fmt: skip
     """Go back over the `n_points` recorded points of a segment that begins at place `first` of the window.
 
     Places count reorthonormalisations from the start of the window; a tangent recording holds the places first + 1 ...
     first + n_points, an adjoint one first + n_points - 1 ... first. Outputs are the places 1 ... n_window that are
-    multiples of `stride`; the growth of an interval belongs to the output at or after its end. Without `covary` the
-    frames themselves are shown.
+    multiples of `stride`; the growth of an interval belongs to the output at or after its end. The first output in `Y`
+    has number `base`. Without `covary` the frames themselves are shown.
     """
     tall = k + n + k * n
     inverse = slot(W, spare, k)
     G = slot(W, spare + k, k)
     alive = A[layout.STATUS] == 0.0
     if whole:
-        for output in range((n_points + stride - 1) // stride):
+        for interval in range(max(first, 0), min(first + n_points, n_window), stride):
             for i in range(k):
-                Y[output * tall + i] = like(C[0], 0.0)
+                Y[(interval // stride - base) * tall + i] = like(C[0], 0.0)
     for turn in range(n_points):
         s = n_points - 1 - turn if covary else turn  # sums must not depend on how the orbit is cut into segments
         o = s * width
         place = first + n_points - 1 - s if adjoint else first + s + 1
         interval = place if adjoint else place - 1
-        y = (interval - first) // stride * tall
         if place % stride == 0 and 1 <= place <= n_window:
             if covary:
                 _measure(C, X, D, o, k, flow, alive)
             if whole:
-                _show(C, X, Y, o, y, n, k, covary)
+                _show(C, X, Y, o, (place // stride - 1 - base) * tall, n, k, covary)
         if covary:
             _solve(C, X, o, k, inverse, G)
+        inside = 0 <= interval < n_window
+        y = (interval // stride - base) * tall
         for i in range(k):
-            stretch = elementary.log(X[o + i * (i + 3) // 2])
+            r = X[o + i * (i + 3) // 2]
             if not covary:
-                G[i] = stretch
+                G[i] = r
             if not adjoint or interval < n_window:
-                D[k + i] = select(alive, D[k + i] + wide(stretch), D[k + i])
-        if 0 <= interval < n_window:
-            for i in range(k):
-                D[i] = select(alive, D[i] + wide(G[i]), D[i])
+                growth.accumulate(D, 2 * k + i, 3 * k + i, r, alive)
+            if inside:
+                growth.accumulate(D, i, k + i, G[i], alive)
                 if whole:
-                    Y[y + i] = Y[y + i] + G[i]
+                    Y[y + i] = Y[y + i] + elementary.log(G[i])

@@ -31,7 +31,7 @@ PER_NAT = 1.4426950408889634  # 1 / ln 2
 
 
 @kernel
-def _accumulate(A, at_mantissa, at_exponent, factor, alive):
+def accumulate(A, at_mantissa, at_exponent, factor, alive):
     """Multiply the number kept at (mantissa, exponent) by `factor` >= 0 where `alive`."""
     product = narrow_like(A[at_mantissa], factor) * factor
     lost = product < smallest(product)  # its bits no longer tell its size
@@ -78,14 +78,14 @@ def settle(model, S, A, W, k, full, step, radius, eps):
     model.reorthonormalise(model, S, k, R, Z, eps)
     alive = _examine(model, S, A, R, k, step, radius)
     if full:
-        _accumulate(A, layout.VOLUME_MANTISSA, layout.VOLUME_EXPONENT, size, alive)
+        accumulate(A, layout.VOLUME_MANTISSA, layout.VOLUME_EXPONENT, size, alive)
         total = A[layout.VOLUME_EXPONENT] + wide(exponent)
         A[layout.VOLUME_EXPONENT] = select(alive, total, A[layout.VOLUME_EXPONENT])
     top = like(S[0], 0.0)
     bottom = like(S[0], 1e30)
     for j in range(k):
         r = R[j]
-        _accumulate(A, layout.GROWTH + j, layout.GROWTH + k + j, r, alive)
+        accumulate(A, layout.GROWTH + j, layout.GROWTH + k + j, r, alive)
         top = maximum(top, r)
         bottom = minimum(bottom, select(r > like(r, 0.0), r, bottom))
     ratio = wide(top / bottom)

@@ -169,7 +169,7 @@ def ftle_map(result: Any, extent: Sequence[float] | None = None, *, index: int =
         raise InputError(f"`index` must be below the number of exponents, {result.exponents.shape[-1]}, got {index}.")
     values = result.exponents[..., index]
     name = "largest" if index == 0 else f"{ordinal(index)} largest"
-    shown = Quantity(values, f"{name} finite-time exponent ({result.unit})", False, False)
+    shown = Quantity(values, f"{name} finite-time exponent\n({result.unit})", False, False)
     borders = extent if extent is not None else [f(batch_axis(result, i)[0]) for i in (0, 1) for f in (np.min, np.max)]
     if len(borders) != 4:
         raise InputError(f"`extent` must be (left, right, bottom, top), got {extent!r}.")

@@ -46,6 +46,9 @@ class Dynamics:
         Of `reference.delayed`; states and vectors are then extended by their history.
     rates : (B, n), optional
         Linear rates of the rule's diagonal part, for etdrk4.
+    subspace : (rows (q, n), bool), optional
+        Orthonormal rows onto whose span tangents are projected after every step; and whether states are projected onto
+        what is orthogonal to them.
     """
 
     rule: Callable
@@ -61,6 +64,7 @@ class Dynamics:
     noise: Noise | None = None
     past: Past | None = None
     rates: np.ndarray | None = None
+    subspace: tuple[np.ndarray, bool] | None = None
 
     @cached_property
     def parameters(self) -> View:

@@ -89,12 +89,17 @@ def _advance(dynamics: Dynamics, g: Growth, t: float) -> Growth:
     Z = with_identity(g.x) if full else stack(g.x, g.frame)[:, :1]
     made = step(dynamics, t, np.concatenate([Z, g.frame], axis=1), g.proposal, divergence=full)
     log_det, divergence = g.log_det, g.divergence
+    x, frame = made.Z[:, 0], made.Z[:, -k:]
+    if dynamics.subspace is not None:
+        rows, held = dynamics.subspace
+        frame = frame @ (rows.T @ rows)
+        x = x - held * (x @ rows.T) @ rows
     if full:
         with np.errstate(all="ignore"):
             log_det = log_det + np.linalg.slogdet(made.Z[:, 1 : 1 + n].astype(np.float64))[1]
         divergence = divergence + made.divergence
     return replace(
-        g, x=made.Z[:, 0], frame=made.Z[:, -k:], proposal=made.proposal, steps=g.steps + 1, log_det=log_det,
+        g, x=x, frame=frame, proposal=made.proposal, steps=g.steps + 1, log_det=log_det,
         divergence=divergence, status=mark(g.status, made.failed, codes.FAILED),
     )  # fmt: skip
 

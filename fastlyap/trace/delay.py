@@ -64,7 +64,7 @@ def print_recall(recording: Any) -> str:
             i = 3 * u + time
             given = dict(i=i, slot=2 * n, n=n, first=first, stop=stop, w=rows[i] + 1, to=n + d * n)
             lines += _RECALL.format(**given).split("\n")
-        text += function(f"recall{time}", "places, S, ring, left, P, X", lines, None)
+        text += function(f"recall{time}", "places, S, ring, left, P, X", lines or ["pass"], None)
     return text
 
 

@@ -6,7 +6,7 @@ Numba would not notice an edit of the user's functions.
 
 import functools
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 
@@ -20,8 +20,8 @@ from fastlyap.kernel.lanes import slot
 
 @kernel
 def rule(t, x, P, J, o, out):
-    user_rule(t, x, P, out)
-    return out
+    user_rule(t, x, {p}, out)
+{push}    return out
 
 
 @kernel
@@ -29,13 +29,13 @@ def linearise(t, x, P, J, o, out):
     for i in range({n}):
         J[o + i] = x[i]
     J[o + {n}] = t
-    user_rule(t, x, P, out)
-    return out
+    user_rule(t, x, {p}, out)
+{push}    return out
 
 
 @kernel
 def tangent(J, o, P, v, out):
-    user_tangent(J[o + {n}], slot(J, o, {n}), v, P, out)
+    user_tangent(J[o + {n}], slot(J, o, {n}), v, {p}, out)
     return out
 
 
@@ -64,22 +64,35 @@ def add(J, o, P, w, r, weight, R, K):
 '''
 
 
-def assemble(kernels: Any, n: int, integrator: str) -> Module:
+class Additive(NamedTuple):
+    """Noise beside the user's functions, as text; see `trace.noise`."""
+
+    functions: str
+    parameters: str  # the user's part of the rows P
+    push: str  # what follows a call of the rule
+    stepping: tuple
+
+
+def assemble(kernels: Any, n: int, integrator: str, noise: Additive | None = None) -> Module:
     """The text; it expects `user_rule`, `user_tangent` ... among its globals."""
-    at = f"J[o + {n}], slot(J, o, {n})"
+    at, p = f"J[o + {n}], slot(J, o, {n})", noise.parameters if noise else "P"
     functions = _FUNCTIONS.format(
-        n=n,
-        adjoint=f"user_adjoint({at}, w, P, out)" if kernels.adjoint else "out[0] = nan",
-        divergence=f"user_divergence({at}, P)" if kernels.divergence else "nan",
-    )
+        n=n, p=p, push=noise.push if noise else "",
+        adjoint=f"user_adjoint({at}, w, {p}, out)" if kernels.adjoint else "out[0] = nan",
+        divergence=f"user_divergence({at}, {p})" if kernels.divergence else "nan",
+    )  # fmt: skip
     title = f"{n} states, array style, {integrator}, 1 lane"
-    return compose(functions + print_rows_algebra(n), n=n, stored=n + 1, integrator=integrator, width=1, title=title)
+    functions = (noise.functions if noise else "") + functions + print_rows_algebra(n)
+    return compose(
+        functions, n=n, stored=n + 1, integrator=integrator, width=1, title=title,
+        stepping=noise.stepping if noise else None,
+    )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=64)
-def load(kernels: Any, n: int, integrator: str) -> ModuleType:
+def load(kernels: Any, n: int, integrator: str, noise: Additive | None = None) -> ModuleType:
     """The module of these functions, made once per process."""
-    made = assemble(kernels, n, integrator)
+    made = assemble(kernels, n, integrator, noise)
     module = ModuleType(f"fastlyap_kernels_{id(kernels):x}")
     for name, function in vars(kernels).items():
         if function is not None:

@@ -79,7 +79,7 @@ def _text(node: Node, args: list[_Text], leaves: dict[str, list[str]]) -> _Text:
     if op == "t":
         return "t", _ATOM
     if op == "w":
-        return rf"w_{{{node.value}}}", _ATOM
+        return rf"\xi_{{{node.value + 1}}}", _ATOM
     if op in _RELATION:
         return f"{args[0][0]} {_RELATION[op]} {args[1][0]}", _SUM
     if op in _NAMED:

@@ -91,10 +91,11 @@ def record_back(S, A, P, W, X, states, lo, hi, width, k, keep, whole, t0, dt, fi
 
 
 @entry
-def sweep(A, W, X, C, D, Y, lo, hi, width, k, first, n_points, n_window, stride, adjoint, covary, whole, flow, spare):
+def sweep(A, W, X, C, D, Y, lo, hi, width, k, first, n_points, n_window, stride, base, adjoint, covary, whole, flow,
+          spare):
     for b in range(lo, hi):
         covariant.sweep(model.n, rows(A[b]), rows(W), rows(X[b - lo]), rows(C[b]), rows(D[b]), rows(Y[b - lo]), width,
-                        k, first, n_points, n_window, stride, adjoint, covary, whole, flow, spare)
+                        k, first, n_points, n_window, stride, base, adjoint, covary, whole, flow, spare)
 '''
 
 

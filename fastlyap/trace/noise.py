@@ -6,10 +6,11 @@ F = f + s b. So the tangent, the adjoint and the divergence of F are those of th
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastlyap.kernel import layout
+from fastlyap.trace import foreign
 from fastlyap.trace.cuts import rebuild
 from fastlyap.trace.derivatives import ZERO, plus, times
 from fastlyap.trace.expressions import Expr
@@ -87,9 +88,20 @@ def field(recording: Recording, noise: Recording | None, directions: Any) -> Rec
 
 def lowered(outputs: Sequence[Node], first: int) -> tuple[Node, ...]:
     """The outputs with normal w[i] read as parameter first + i."""
+    return _replaced(outputs, lambda i: leaf("p", first + i))
+
+
+def held(recording: Recording, noise: Recording | None, directions: Any, normals: Sequence[float]) -> Recording:
+    """F with its normals held at these numbers: a rule like any other."""
+    whole = field(recording, noise, directions)
+    outputs = _replaced(whole.outputs, lambda i: constant(float(normals[i])))
+    return Recording(whole.dim, outputs, whole.parameter_names, whole.parameter_shapes)
+
+
+def _replaced(outputs: Sequence[Node], value: Callable[[int], Node]) -> tuple[Node, ...]:
     new: dict[Node, Node] = {}
     for node in topological(outputs):
-        new[node] = leaf("p", first + node.value) if node.op == "w" else rebuild(node, new)
+        new[node] = value(node.value) if node.op == "w" else rebuild(node, new)
     return tuple(new[output] for output in outputs)
 
 
@@ -120,7 +132,7 @@ def _functions(recording: Any, noise: Any, directions: Any, integrator: str, for
     functions += print_operations(n)
     after = ""
     if outside:
-        functions += _kick(noise, lowered(increments(recording, noise, directions), at + layout.KEYS))
+        functions += _kick(lowered(increments(recording, noise, directions), at + layout.KEYS))
         after = _AFTER_RK4
     elif integrator == "euler" and noise is not None and depends_on_state(noise):
         after = _ITO
@@ -128,12 +140,29 @@ def _functions(recording: Any, noise: Any, directions: Any, integrator: str, for
     return functions + _NOISY.format(n=n, q=q, at=at, scale=scale, stepper=stepper, after=after), m
 
 
-def _kick(noise: Recording, terms: Sequence[Node]) -> str:
-    """The function that adds the increments, which do not depend on the state, to the rows of the state."""
+def _kick(terms: Sequence[Node]) -> str:
+    """The function that adds the increments, which do not depend on the state, to the rows of a state or a slope."""
     body = Body("S[0]")
     body.print_all(terms)
     lines = [*body.lines, *(f"S[{i}] = S[{i}] + {body.name(term)}" for i, term in enumerate(terms))]
     return function("kick", "t, S, P", lines, None)
+
+
+def beside(system: Any, integrator: str) -> foreign.Additive | None:
+    """The noise, which must be additive, of a system of the user's own functions."""
+    noise, directions = system.noise_recording, system.noise_directions
+    if noise is None:
+        return None
+    n, at = system.dim, system.flat_parameters.size
+    stages, scale, stepper, puller, step_back = STEPPERS[integrator]
+    outside = integrator == "rk4"
+    functions = _kick(lowered(increments(None, noise, directions), at + layout.KEYS))
+    functions += _NOISY.format(
+        n=n, q=count(None, noise, directions), at=at, scale=scale, stepper=stepper,
+        after=_AFTER_RK4 if outside else "",
+    )  # fmt: skip
+    push = "" if outside else "    kick(t, out, P)\n"
+    return foreign.Additive(functions, f"slot(P, 0, {at})", push, (stages, "noisy", puller, step_back))
 
 
 def drawn(number: int) -> list[Expr]:

@@ -138,7 +138,8 @@ def test_shapes_broadcast():
 
 BAD = [
     (("swish", 1.0, 0.0), "activation"), ((3, 1.0, 0.0), "activation"), (("tanh", -1.0, 0.0), "sigma_w"),
-    (("tanh", 1.0, np.nan), "sigma_b"), (("tanh", np.ones(2), np.ones(3)), "broadcast"), (("tanh", "a", 0.0), "sigma_w"),
+    (("tanh", 1.0, np.nan), "sigma_b"), (("tanh", np.ones(2), np.ones(3)), "broadcast"),
+    (("tanh", "a", 0.0), "sigma_w"),
 ]  # fmt: skip
 
 
