@@ -29,7 +29,8 @@ class Packed(NamedTuple):
 
 def grow_assembly(system: fl.System, integrator: str, width: int) -> str:
     """The machine code of `grow`, which must have been compiled (not read from disk) in this process."""
-    kernels = cpu.load(system, Integration(integrator, system.dt or 1.0), width, form_of(system, system.dim, width, width))
+    form = form_of(system, system.dim, width, width)
+    kernels = cpu.load(system, Integration(integrator, system.dt or 1.0), width, form)
     return next(iter(kernels.module.grow.overloads.values())).library.get_asm_str()
 
 

@@ -13,6 +13,7 @@ from fastlyap.kernel import layout
 from fastlyap.request import Extent, Integration
 from fastlyap.trace.module import LARGEST_TUPLE
 
+STAGES = {"map": 1, "euler": 1, "heun_sde": 2, "rk4": 4, "dopri5": 12, "leapfrog": 1, "yoshida4": 3, "etdrk4": 4}
 BACKENDS = ("auto", "cpu", "cuda", "reference")
 CHUNK_BYTES = 16 * 2**20  # small enough for the allocator to reuse: fresh pages cost more than the work
 KEEP_BYTES = 2**29  # larger states are kept only when asked for
@@ -187,7 +188,7 @@ def _program(backend: str, how: Integration, width: int, form: str) -> str:
 
 def _flops(system: Any, how: Integration, k: int, length: int) -> float:
     """Operations of a member-step, roughly."""
-    stages = {"map": 1, "euler": 1, "heun_sde": 2, "rk4": 4, "dopri5": 12, "leapfrog": 1, "yoshida4": 3, "etdrk4": 4}[how.integrator]
+    stages = STAGES[how.integrator]
     operations = system.recording.ops.total() if system.recording is not None else system.dim**2
     drawn = 100.0 * system.noise_count
     return stages * (operations + 4 * system.dim) * (1 + k) + 2.0 * length * k * k / 8 + drawn

@@ -1,7 +1,7 @@
 """The adjoint of one step, and the loop that pulls a frame of covectors back along an orbit.
 
-w_n = (d step(x_n))' w_{n+1}, the exact transpose of the discrete step, for a bundle of covectors at rows `o`. The orbit is not stored: a segment is
-recomputed from its first state, its states kept in rows, and walked backward.
+w_n = (d step(x_n))' w_{n+1}, the exact transpose of the discrete step, for a bundle of covectors at rows `o`. The orbit
+is not stored: a segment is recomputed from its first state, its states kept in rows, and walked backward.
 """
 
 from fastlyap.kernel import growth, layout

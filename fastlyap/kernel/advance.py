@@ -1,8 +1,9 @@
 """One step of the state and of its tangent vectors: map, Euler, RK4.
 
-Every stepper first moves the state, leaving the Jacobian entries of its stages in the scratch rows `W`, then
-takes one bundle of tangent vectors at a time (`Model.span` rows) through those stages: x' = step(x),
-v' = d step(x) v, the exact tangent of the discrete step. Coefficients: Hairer, Norsett & Wanner, Solving Ordinary Differential Equations I, II.1 and II.5.
+Every stepper first moves the state, leaving the Jacobian entries of its stages in the scratch rows `W`, then takes one
+bundle of tangent vectors at a time (`Model.span` rows) through those stages: x' = step(x), v' = d step(x) v, the exact
+tangent of the discrete step. Coefficients: Hairer, Norsett & Wanner, Solving Ordinary Differential Equations I, II.1
+and II.5.
 
 A stepper has the signature `(model, t, dt, S, A, P, W, k, full, rtol, atol)`; it updates the rows of `S` (state, step
 proposal, frame) in place and, when `full`, adds the integral of the divergence over the step to `A`.

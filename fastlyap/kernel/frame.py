@@ -16,7 +16,7 @@ LOST = 8.0  # a remainder below LOST * eps * (norm before) is rounding noise
 
 @kernel
 def reorthonormalise(model, S, k, R, Z, eps):
-    """Orthonormalise the k vectors of the frame in `S`; the k diagonal entries of R go to the rows `R`; Z is scratch."""
+    """Orthonormalise the k vectors of the frame in `S`; the diagonal of R goes to the rows `R`; `Z` is scratch."""
     n = model.n
     first = n + 1
     for j in range(k):
