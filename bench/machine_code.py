@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import fastlyap as fl
 from fastlyap.backend import cpu
-from fastlyap.forms import form_of
+from fastlyap.machines.forms import form_of
 from fastlyap.request import Integration
 
 ARITHMETIC = re.compile(r"\tv(?:fn?m(?:add|sub)\d+|add|sub|mul|div|sqrt|max|min)pd\s")

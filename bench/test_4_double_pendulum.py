@@ -12,8 +12,8 @@ from fastlyap import hardware
 from fastlyap.backend import cpu
 from fastlyap.kernel import elementary
 from fastlyap.kernel._compile import kernel
+from fastlyap.machines.rows import new_rows
 from fastlyap.request import Integration
-from fastlyap.rows import new_rows
 
 SECTION = "4. Double pendulum, 4 exponents, sines and cosines"
 HOW = Integration("rk4", DT)

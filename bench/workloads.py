@@ -7,7 +7,7 @@ import numpy as np
 
 import fastlyap as fl
 from bench.timing import Contender
-from fastlyap.average import initial_frame
+from fastlyap.machines.average import initial_frame
 
 DT, EVERY = 0.01, 10
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastlyap import alternation, cast, delays, directions, hardware, noise, route
+from fastlyap import cast, hardware
 from fastlyap.errors import InputError
-from fastlyap.finite_time_result import FiniteTime
 from fastlyap.lyapunov import integration
-from fastlyap.planning import Plan
+from fastlyap.machines import alternation, delays, directions, noise, route
+from fastlyap.machines.finite_time_result import FiniteTime
+from fastlyap.machines.planning import Plan
+from fastlyap.machines.vectors_result import Vectors
 from fastlyap.request import FiniteTimeRequest, VectorsRequest
 from fastlyap.result import raise_failures
-from fastlyap.vectors_result import Vectors
 
 KINDS = ("covariant", "backward", "forward", "adjoint_covariant")
 SHORTEST, LONGEST = 1_000, 10_000  # steps of an automatic warm-up

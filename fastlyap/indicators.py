@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastlyap import alignment, cast, noise, route
-from fastlyap.alignment import GaliRequest
-from fastlyap.alignment_result import Gali
+from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.lyapunov import integration
-from fastlyap.planning import Plan, make_plan
+from fastlyap.machines import alignment, noise, route
+from fastlyap.machines.alignment import GaliRequest
+from fastlyap.machines.alignment_result import Gali
+from fastlyap.machines.planning import Plan, make_plan
 from fastlyap.result import raise_failures
 
 

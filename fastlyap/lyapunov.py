@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastlyap import assembly, cast, delays, machines, noise
-from fastlyap import subspace as subspaces
+from fastlyap import cast
 from fastlyap.errors import InputError
-from fastlyap.planning import Plan, make_plan
+from fastlyap.machines import assembly, chunks, delays, noise
+from fastlyap.machines import subspace as subspaces
+from fastlyap.machines.planning import Plan, make_plan
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, Trajectory, raise_failures
 
@@ -162,7 +163,7 @@ def spectrum(
     given = dict(locals())
     request = spectrum_request(given.pop("system"), given.pop("x0"), given.pop("parameters"), given)
     plan = spectrum_plan(request, backend, threads)
-    result = machines.spectrum(request, plan, progress)
+    result = chunks.spectrum(request, plan, progress)
     if members is not None and resume is None:
         result = assembly.over_starts(result)
     if throw:
@@ -235,7 +236,7 @@ def trajectory(
         "trajectory", system, how, n_members=len(request.members), k=0, steps=steps + transient, name=backend,
         threads=threads, past=batch.extent,
     )  # fmt: skip
-    result = machines.trajectory(request, plan, progress)
+    result = chunks.trajectory(request, plan, progress)
     if throw:
         raise_failures(result)
     return result

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastlyap import cast, directional, indicators, lyapunov
 from fastlyap.errors import InputError
-from fastlyap.planning import Plan
+from fastlyap.machines.planning import Plan
 
 VERBS: dict[str, tuple[Callable, Callable, Callable]] = {  # verb: (itself, checks its arguments, plans it)
     "spectrum": (lyapunov.spectrum, lyapunov.spectrum_request, lyapunov.spectrum_plan),

@@ -130,7 +130,7 @@ def test_members_with_different_delays_are_each_as_alone():
 
 @pytest.mark.parametrize("parameters", [MIXED, dict(a=np.linspace(0.8, 1.1, 3))], ids=["different", "alike"])
 def test_resumed_and_in_chunks_to_the_last_bit(parameters, monkeypatch, tmp_path):
-    from fastlyap import planning
+    from fastlyap.machines import planning
 
     def run(**more):
         return fl.spectrum(two_delays, wavy, parameters, k=3, transient=20, **more)

@@ -70,7 +70,7 @@ CALLS = {
 @pytest.mark.parametrize("case", CALLS)
 @pytest.mark.parametrize("verb", [fl.spectrum, fl.maximal, fl.trajectory])
 def test_wrong_calls(verb, case, monkeypatch):
-    from fastlyap import planning
+    from fastlyap.machines import planning
 
     wrong, words = CALLS[case]
     if case == "backend":

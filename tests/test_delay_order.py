@@ -9,8 +9,8 @@ import pytest
 from scipy.special import lambertw
 
 import fastlyap as fl
-from fastlyap import delays
 from fastlyap.backend import cpu
+from fastlyap.machines import delays
 from fastlyap.request import Integration
 from tests import truth
 

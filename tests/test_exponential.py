@@ -8,7 +8,7 @@ import pytest
 from numba import config
 
 import fastlyap as fl
-from fastlyap import exponential
+from fastlyap.machines import exponential
 from fastlyap.math import cos, sin
 from fastlyap.reference.exponential import coefficients
 from tests import tolerances, truth

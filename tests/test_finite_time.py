@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from numba import config
 
 import fastlyap as fl
-from fastlyap import planning, route
 from fastlyap.backend.reference import dynamics
 from fastlyap.directional import finite_time_request
+from fastlyap.machines import planning, route
 from fastlyap.reference import covariant, singular
 
 compiled = pytest.mark.compiled

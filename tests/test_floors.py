@@ -20,9 +20,7 @@ FLOORS = {
     "nouns": "method result trace",
     "system": "array_style checking definition linear_part products system",
     "models": "networks systems",
-    "machines": "alignment alignment_result alternation assembly average backend backward delays directions "
-    "exponential finite_time_result forms intervals machines noise orientation planning route rows run subspace "
-    "vectors_result",
+    "machines": "backend machines",
     "verbs": "directional gradients indicators lyapunov plans",
     "uses": "diagnosis doctor plot selftest sweep training",
     "bridges": "bridges",

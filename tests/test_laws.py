@@ -14,10 +14,10 @@ from numba import config
 
 import fastlyap as fl
 from fastlyap import cast
-from fastlyap.machines import new_batches
-from fastlyap.planning import make_plan
+from fastlyap.machines.chunks import new_batches
+from fastlyap.machines.planning import make_plan
+from fastlyap.machines.rows import new_rows
 from fastlyap.request import SpectrumRequest
-from fastlyap.rows import new_rows
 from tests import tolerances
 
 SMALL = config.DISABLE_JIT

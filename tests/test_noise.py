@@ -5,7 +5,7 @@ import pytest
 from numba import config
 
 import fastlyap as fl
-from fastlyap import planning
+from fastlyap.machines import planning
 from tests import noisy, tolerances
 
 ALL = pytest.mark.parametrize("name", list(noisy.CASES))

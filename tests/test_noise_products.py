@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import fastlyap as fl
-from fastlyap import lyapunov, machines
-from fastlyap.rows import new_rows, with_cells
+from fastlyap import lyapunov
+from fastlyap.machines import chunks
+from fastlyap.machines.rows import new_rows, with_cells
 from tests import noisy, tolerances
 
 STEPS = 12
@@ -19,7 +20,7 @@ def matrices(name, seed):
     given = dict(lyapunov.spectrum.__kwdefaults__, steps=STEPS, integrator=integrator, seed=seed)
     request = lyapunov.spectrum_request(system, noisy.starts(system, 3), None, given)
     plan = lyapunov.spectrum_plan(request, "cpu", 1)
-    new_batch = machines.new_batches(request, plan)
+    new_batch = chunks.new_batches(request, plan)
     how, long = request.integration, 10 * STEPS
     S, A = new_rows(request.members.x, np.eye(n))
     batch = new_batch(S, with_cells(A, n), request.members.p)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastlyap as fl
-from fastlyap import planning, run
 from fastlyap.kernel import layout
+from fastlyap.machines import planning, run
 
 MEMBERS = 21  # two full blocks of 8 lanes and a padded one
 HOW = dict(steps=150, transient=40)

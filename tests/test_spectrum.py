@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastlyap as fl
-from fastlyap import run
+from fastlyap.machines import run
 
 LORENZ = fl.systems.lorenz63()
 HENON = fl.systems.henon()

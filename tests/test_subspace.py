@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numba import config
 
 import fastlyap as fl
-from fastlyap.subspace import leak, restricted
+from fastlyap.machines.subspace import leak, restricted
 from tests.truth import LN2, entropy_of_cut
 
 SMALL = config.DISABLE_JIT

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastlyap as fl
-from fastlyap import planning, route, run
+from fastlyap.machines import planning, route, run
 from tests import tolerances
 
 compiled = pytest.mark.compiled

@@ -10,10 +10,11 @@ from types import ModuleType
 import numba
 import numpy as np
 
-from fastlyap import hardware, subspace
+from fastlyap import hardware
 from fastlyap.kernel import layout
+from fastlyap.machines import subspace
+from fastlyap.machines.rows import reset
 from fastlyap.request import Integration
-from fastlyap.rows import reset
 from fastlyap.trace import cache, delay, exponential, foreign, noise, symplectic
 from fastlyap.trace.module import Module, assemble
 

@@ -18,8 +18,8 @@ from numba.extending import intrinsic
 from fastlyap.backend.cpu import module_of
 from fastlyap.kernel import adjoint, frame, growth, layout
 from fastlyap.kernel.model import Model
+from fastlyap.machines.rows import reset
 from fastlyap.request import Integration
-from fastlyap.rows import reset
 from fastlyap.trace import cache
 from fastlyap.trace.module import Module
 

@@ -10,8 +10,8 @@ import numpy as np
 from fastlyap.backend.cpu import CpuBatch, Kernels, aligned, unpack
 from fastlyap.kernel import layout
 from fastlyap.kernel.covariant import N_BINS
+from fastlyap.machines.rows import nats
 from fastlyap.request import Integration
-from fastlyap.rows import nats
 
 
 def point_rows(n: int, k: int, whole: bool) -> int:

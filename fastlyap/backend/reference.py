@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import assembly, delays, exponential, subspace
-from fastlyap.average import frame_of, judge
 from fastlyap.errors import InputError
-from fastlyap.planning import Plan
+from fastlyap.machines import assembly, delays, exponential, subspace
+from fastlyap.machines.average import frame_of, judge
+from fastlyap.machines.planning import Plan
 from fastlyap.reference import adjoint, growth, orbit
 from fastlyap.reference.delayed import Past
 from fastlyap.reference.dynamics import Dynamics

@@ -150,7 +150,7 @@ def _stable_variance(phi: Activation, w: float, b: float) -> float:
     step = 0.5 * direction
     while np.log(SMALLEST) < at < np.log(LARGEST) and direction:
         if np.sign(excess(at + step)) != direction:
-            return float(np.exp(brentq(excess, *sorted((at, at + step)), xtol=1e-15)))
+            return float(np.exp(brentq(excess, min(at, at + step), max(at, at + step), xtol=1e-15)))
         at += step
     return 1.0 if not direction else 0.0 if direction < 0 else np.inf
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastlyap as fl
-from fastlyap import forms
-from fastlyap.forms import products_pay
+from fastlyap.machines import forms
+from fastlyap.machines.forms import products_pay
 from fastlyap.trace.dense_printer import is_dense
 from tests import tolerances
 

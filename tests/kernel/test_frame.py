@@ -14,9 +14,9 @@ from numba import config, njit
 import fastlyap as fl
 from fastlyap import hardware
 from fastlyap.backend import cpu
-from fastlyap.forms import LARGEST_TUPLE
 from fastlyap.kernel import frame, layout
 from fastlyap.kernel._compile import options
+from fastlyap.machines.forms import LARGEST_TUPLE
 from fastlyap.request import Integration
 from tests import tolerances
 

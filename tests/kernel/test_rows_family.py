@@ -5,10 +5,11 @@ import pytest
 from numba import njit
 
 import fastlyap as fl
-from fastlyap import forms, hardware
+from fastlyap import hardware
 from fastlyap.backend import cpu
 from fastlyap.kernel import frame
 from fastlyap.kernel._compile import options
+from fastlyap.machines import forms
 from fastlyap.request import Integration
 from fastlyap.trace.evaluate import evaluate
 from tests import tolerances

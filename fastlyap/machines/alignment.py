@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 
 from fastlyap import status
-from fastlyap.alignment_result import Gali
-from fastlyap.assembly import info, settings
-from fastlyap.average import initial_frame
 from fastlyap.backend import cpu
 from fastlyap.backend.frames import FrameBatch, Segment, point_rows
 from fastlyap.backend.reference import dynamics
 from fastlyap.errors import Interrupted
 from fastlyap.kernel import layout
-from fastlyap.machines import side_by_side
-from fastlyap.planning import Plan
+from fastlyap.machines.alignment_result import Gali
+from fastlyap.machines.assembly import info, settings
+from fastlyap.machines.average import initial_frame
+from fastlyap.machines.chunks import side_by_side
+from fastlyap.machines.planning import Plan
+from fastlyap.machines.rows import new_rows
+from fastlyap.machines.run import Pace, Stopped
 from fastlyap.progress import Interrupt, Progress
 from fastlyap.reference import alignment as reference
 from fastlyap.request import Integration, Members
-from fastlyap.rows import new_rows
-from fastlyap.run import Pace, Stopped
 
 POINTS = 64  # recorded before they are worked on
 

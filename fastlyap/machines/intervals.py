@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastlyap.kernel import layout
-from fastlyap.rows import read_growth
-from fastlyap.run import Ensemble
+from fastlyap.machines.rows import read_growth
+from fastlyap.machines.run import Ensemble
 
 LONGEST = 16  # longer ones gain nothing (the frame is then a small part of the work)
 LONGEST_WITH_DELAY = 32  # where vectors carry a history, which grows slowly and is long

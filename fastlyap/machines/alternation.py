@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 
 from fastlyap import status
-from fastlyap.assembly import info, settings
-from fastlyap.average import MEANINGLESS, initial_frame
 from fastlyap.backend import cpu
 from fastlyap.backend.frames import FrameBatch
 from fastlyap.errors import Interrupted
-from fastlyap.finite_time_result import FiniteTime
 from fastlyap.kernel import layout
-from fastlyap.machines import side_by_side
-from fastlyap.planning import Plan
+from fastlyap.machines.assembly import info, settings
+from fastlyap.machines.average import MEANINGLESS, initial_frame
+from fastlyap.machines.chunks import side_by_side
+from fastlyap.machines.finite_time_result import FiniteTime
+from fastlyap.machines.planning import Plan
+from fastlyap.machines.route import FiniteRoute, finite_route
+from fastlyap.machines.rows import new_rows, read_growth
+from fastlyap.machines.run import Pace, Stopped
 from fastlyap.progress import Interrupt, Progress
 from fastlyap.request import FiniteTimeRequest
-from fastlyap.route import FiniteRoute, finite_route
-from fastlyap.rows import new_rows, read_growth
-from fastlyap.run import Pace, Stopped
 
 IN_A_ROW = 2  # sweeps that must all say so: a small change in one of them is no proof
 

@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import assembly, delays, noise, status, subspace
-from fastlyap.average import Chunk, Numbers, first_rows, numbers, run_chunk, start, untouched
+from fastlyap import status
 from fastlyap.errors import Interrupted
 from fastlyap.hardware import one_blas_thread
 from fastlyap.kernel import layout
-from fastlyap.planning import Plan
+from fastlyap.machines import assembly, delays, noise, subspace
+from fastlyap.machines.average import Chunk, Numbers, first_rows, numbers, run_chunk, start, untouched
+from fastlyap.machines.planning import Plan
+from fastlyap.machines.run import Pace, Stopped, follow
 from fastlyap.progress import Interrupt, Progress
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, Trajectory
-from fastlyap.run import Pace, Stopped, follow
 
 PATIENCE = 0.1  # seconds between two looks for Ctrl-C
 
@@ -90,7 +91,7 @@ def _in_threads(work: Callable, parts: list[slice], threads: int) -> list:
 
 def _chunk(request: SpectrumRequest, part: slice, new_batch: Callable, pace: Pace) -> Chunk:
     if request.direction == "adjoint":
-        from fastlyap.backward import run_chunk_backward
+        from fastlyap.machines.backward import run_chunk_backward
 
         return run_chunk_backward(request, part, new_batch, pace)
     return run_chunk(request, part, new_batch, pace)

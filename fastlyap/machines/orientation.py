@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from fastlyap import status
-from fastlyap.assembly import info, settings
-from fastlyap.average import MEANINGLESS
 from fastlyap.backend.frames import FrameBatch, output_rows
 from fastlyap.kernel import layout
 from fastlyap.kernel.covariant import N_BINS
-from fastlyap.planning import Plan
+from fastlyap.machines.assembly import info, settings
+from fastlyap.machines.average import MEANINGLESS
+from fastlyap.machines.planning import Plan
+from fastlyap.machines.vectors_result import RIGHT_ANGLE, Vectors
 from fastlyap.request import VectorsRequest
-from fastlyap.vectors_result import RIGHT_ANGLE, Vectors
 
 SEPARATED = 1e-3  # directions that part by less during the warm-up have not been told apart
 

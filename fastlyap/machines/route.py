@@ -12,10 +12,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fastlyap import planning
 from fastlyap.backend.frames import Segment, point_rows, tally_rows
 from fastlyap.kernel import layout
-from fastlyap.planning import Plan, make_plan
+from fastlyap.machines import planning
+from fastlyap.machines.planning import Plan, make_plan
 
 LONGEST = {"map": 1}  # steps between two reorthonormalisations, at most
 LONGEST_OF_FLOWS = 10

@@ -13,20 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import orientation
-from fastlyap.average import initial_frame
 from fastlyap.backend import cpu
 from fastlyap.backend.frames import FrameBatch, Segment
 from fastlyap.errors import Interrupted
-from fastlyap.machines import side_by_side
-from fastlyap.orientation import Found
-from fastlyap.planning import Plan
+from fastlyap.machines import orientation
+from fastlyap.machines.average import initial_frame
+from fastlyap.machines.chunks import side_by_side
+from fastlyap.machines.orientation import Found
+from fastlyap.machines.planning import Plan
+from fastlyap.machines.route import Route, route_of
+from fastlyap.machines.rows import new_rows
+from fastlyap.machines.run import Pace, Stopped
+from fastlyap.machines.vectors_result import Vectors
 from fastlyap.progress import Interrupt, Progress
 from fastlyap.request import VectorsRequest
-from fastlyap.route import Route, route_of
-from fastlyap.rows import new_rows
-from fastlyap.run import Pace, Stopped
-from fastlyap.vectors_result import Vectors
 
 
 def vectors(request: VectorsRequest, plan: Plan, progress: Any) -> Vectors:

@@ -15,8 +15,8 @@ import numpy as np
 from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
+from fastlyap.machines.rows import new_accumulators
 from fastlyap.request import Extent, Integration, Members
-from fastlyap.rows import new_accumulators
 
 TIMES = np.array([0.0, 0.5, 1.0])  # of the stages, in steps
 ROUNDING = 1e-12  # a delay so close to a whole number of steps is that number

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlyap import hardware
-from fastlyap.delays import state_rows
 from fastlyap.errors import InputError
-from fastlyap.forms import form_of
 from fastlyap.kernel import layout
+from fastlyap.machines.delays import state_rows
+from fastlyap.machines.forms import form_of
 from fastlyap.request import Extent, Integration
 from fastlyap.trace.module import LARGEST_TUPLE
 

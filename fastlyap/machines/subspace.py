@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import cast, delays, exponential, noise, status
+from fastlyap import cast, status
 from fastlyap.definition import Subspace
 from fastlyap.errors import InputError
+from fastlyap.machines import delays, exponential, noise
 from fastlyap.request import Integration, Members
 from fastlyap.trace.derivatives import jacobian_rows
 from fastlyap.trace.evaluate import evaluate

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlyap import delays, status, subspace
-from fastlyap.intervals import choose_intervals, longest, trial_steps
+from fastlyap import status
 from fastlyap.kernel import layout
+from fastlyap.machines import delays, subspace
+from fastlyap.machines.intervals import choose_intervals, longest, trial_steps
+from fastlyap.machines.rows import new_rows, read_growth, reset, with_cells
+from fastlyap.machines.run import Ensemble, Pace, Stopped
 from fastlyap.request import SpectrumRequest
-from fastlyap.rows import new_rows, read_growth, reset, with_cells
-from fastlyap.run import Ensemble, Pace, Stopped
 from fastlyap.statistics import block_stderr
 
 CHECKS = 32  # how often the stop rule looks

@@ -10,12 +10,12 @@ import math
 
 import numpy as np
 
-from fastlyap.average import Chunk, initial_frame
 from fastlyap.errors import InputError
-from fastlyap.intervals import choose_intervals
+from fastlyap.machines.average import Chunk, initial_frame
+from fastlyap.machines.intervals import choose_intervals
+from fastlyap.machines.rows import new_rows, with_cells
+from fastlyap.machines.run import Ensemble, Pace, Stopped, follow
 from fastlyap.request import SpectrumRequest
-from fastlyap.rows import new_rows, with_cells
-from fastlyap.run import Ensemble, Pace, Stopped, follow
 
 
 def run_chunk_backward(request: SpectrumRequest, part: slice, new_batch, pace: Pace) -> Chunk:

@@ -13,9 +13,9 @@ import numpy as np
 
 from fastlyap.backend.base import Batch
 from fastlyap.kernel import layout
+from fastlyap.machines.rows import reset
 from fastlyap.progress import Interrupt, Progress
 from fastlyap.request import Integration
-from fastlyap.rows import reset
 
 SLICE_SECONDS = 0.25
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import cast, delays, noise, subspace
-from fastlyap.average import Chunk, Numbers
+from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
-from fastlyap.planning import KEEP_BYTES, Plan
+from fastlyap.machines import delays, noise, subspace
+from fastlyap.machines.average import Chunk, Numbers
+from fastlyap.machines.planning import KEEP_BYTES, Plan
 from fastlyap.request import Integration, Members, SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, SystemInfo, Trajectory
 from fastlyap.status import Status
@@ -49,7 +50,7 @@ def keeps_state(request: SpectrumRequest) -> bool:
 
 def state_of(chunk: Chunk, k: int) -> dict[str, np.ndarray]:
     """The rows of a chunk under the names of `Spectrum.state`; all in the order of the frame, unsorted."""
-    from fastlyap.rows import read_growth
+    from fastlyap.machines.rows import read_growth
 
     members = chunk.members
     head = layout.GROWTH + 2 * k
