@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 from hypothesis import settings
-from numba import config
+from numba import config as numba_config
 
 settings.register_profile("fastlyap", derandomize=True, deadline=None, database=None, max_examples=10)
 settings.load_profile("fastlyap")
@@ -36,9 +36,16 @@ def pytest_unconfigure(config):
 _FOLDER = pytest.StashKey[str | None]()
 
 
-def pytest_collection_modifyitems(items):
-    """Tests marked `compiled` are skipped where Numba's compiler is switched off."""
-    if config.DISABLE_JIT:
-        for item in items:
-            if item.get_closest_marker("compiled"):
-                item.add_marker(pytest.mark.skip(reason="needs the compiler"))
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `compiled` are skipped where Numba's compiler is off, `slow` ones where they are not asked for."""
+    skips = {"compiled": "needs the compiler"} if numba_config.DISABLE_JIT else {}
+    if not config.getoption("--slow"):
+        skips["slow"] = "needs --slow"
+    for item in items:
+        for marker, reason in skips.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))

@@ -50,7 +50,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", [*list(CASES)[:-1], pytest.param("Mackey-Glass", marks=pytest.mark.compiled)])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 def test_agrees_with_the_reference(case, dtype):
     system, x0, parameters = CASES[case]
     how = dict(parameters=parameters, transient=13, steps=40, dtype=dtype)

@@ -153,6 +153,7 @@ def test_resume():
     np.testing.assert_array_equal(fl.spectrum(system, resume=first, steps=16).exponents, whole.exponents)
 
 
+@pytest.mark.slow
 def test_vectors_and_finite_time_exponents():
     """All verbs step the same way; the neutral vector is compared with the whole flow, not with its nonlinear part."""
     system = flames(4)
@@ -193,6 +194,7 @@ def test_product_of_the_flames():
     np.testing.assert_allclose(system.rule(x), wanted, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.slow
 def test_exponents_of_the_flames():
@@ -232,6 +234,7 @@ def test_wrong_arguments():
         fl.systems.kuramoto_sivashinsky(L=-1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SMALL, reason="one lane at a time is float64")
 def test_float32():
     found = fl.spectrum(flames(), steps=10, k=2, dtype="float32", transient=2)

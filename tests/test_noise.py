@@ -193,6 +193,7 @@ def own_functions(kind):
     return compiled.with_noise(0.3, noisy.MIXED), define(state=2, **given)(same).with_noise(0.3, noisy.MIXED)
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 @pytest.mark.parametrize("integrator", [None, "euler", "heun_sde", "rk4"])
 @pytest.mark.parametrize("direction", ["tangent", "adjoint"])

@@ -78,6 +78,7 @@ def test_full_sums_agree_with_the_volume_and_with_the_adjoint(name):
     np.testing.assert_allclose(*sums, rtol=0, atol=2 * allowed)
 
 
+@pytest.mark.slow
 def test_divergence_errors():
     """Additive noise and Stratonovich noise leave the discretisation; multiplicative Ito noise has none: NaN."""
     x0 = [1.0, 0.3]

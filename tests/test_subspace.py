@@ -82,6 +82,7 @@ def rosslers(n):
     return rule
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 4])
 def test_all_directions_together_are_the_whole_spectrum(n):
     """Along and across a synchronised state; n = 4 is three equal copies of the transversal ones."""
@@ -132,6 +133,7 @@ def test_k():
     np.testing.assert_array_equal(fl.maximal(system, subspace=across(4), steps=60).exponents.shape, (1,))
 
 
+@pytest.mark.slow
 @pytest.mark.compiled
 def test_the_mean_of_the_flames():
     """Without the mean of u two exponents are 0, not three; nothing holds the state there."""

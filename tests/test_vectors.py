@@ -182,6 +182,7 @@ def test_flow_is_carried():
     assert angles[2] < 1e-5
 
 
+@pytest.mark.slow
 @compiled
 def test_integrators():
     for integrator in ("euler", "dopri5"):

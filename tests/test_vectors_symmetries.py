@@ -15,6 +15,7 @@ def lines(found, wanted):
     return np.minimum(np.linalg.norm(found - wanted, axis=-1), np.linalg.norm(found + wanted, axis=-1)).max()
 
 
+@pytest.mark.slow
 def test_change_of_coordinates():
     """y = P x carries covariant vectors by P and their adjoint by P^-T (I4); angles are another matter."""
     P = np.array([[1.0, 0.7], [0.2, 2.0]])

@@ -55,7 +55,8 @@ def form(monkeypatch):
 
 
 HOW = dict(steps=24, transient=3, every=2)
-CASES = [("map", "map", k) for k in (N, 5, 1)] + [("flow", "rk4", k) for k in (N, 1)]
+CASES = [("map", "map", k) for k in (N, 5, 1)]
+CASES += [pytest.param("flow", "rk4", k, marks=pytest.mark.slow) for k in (N, 1)]
 
 
 @pytest.mark.parametrize("direction", ["tangent", "adjoint"])
@@ -74,7 +75,9 @@ def test_it_agrees_with_the_rows_form(kind, integrator, k, direction, form):
 
 
 @pytest.mark.parametrize("direction", ["tangent", "adjoint"])
-@pytest.mark.parametrize("kind,integrator", [("map", "map"), ("flow", "euler"), ("flow", "dopri5")])
+@pytest.mark.parametrize(
+    "kind,integrator", [("map", "map"), ("flow", "rk4"), pytest.param("flow", "dopri5", marks=pytest.mark.slow)]
+)
 def test_it_agrees_with_the_reference(kind, integrator, direction, form):
     system = network(N, kind)
     how = dict(HOW, k=5, direction=direction) | (dict(integrator=integrator) if kind == "flow" else {})
@@ -83,6 +86,7 @@ def test_it_agrees_with_the_reference(kind, integrator, direction, form):
     np.testing.assert_allclose(growth(dense), growth(reference), rtol=0, atol=allowed(dense))
 
 
+@pytest.mark.slow
 @compiled
 def test_float32(form):
     form("dense")
@@ -99,6 +103,7 @@ def test_the_sum_rule(form):
     assert abs(found.sum_rule) * 24 < bound
 
 
+@pytest.mark.slow
 def test_the_volume_of_many_shrinking_directions_is_in_range(form):
     """10^-9 in each of 40 directions is below the smallest number there is; the sum rule must hold still."""
     turn = np.linalg.qr(np.random.default_rng(0).standard_normal((40, 40)))[0] * 1e-9

@@ -60,6 +60,7 @@ def test_deep_graphs_need_no_recursion():
     del node
 
 
+@pytest.mark.slow
 def test_dead_nodes_are_forgotten():
     gc.collect()
     before = alive()
