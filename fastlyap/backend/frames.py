@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class FrameBatch(CpuBatch):
     def __init__(self, kernels: Kernels, rows: tuple[np.ndarray, np.ndarray, np.ndarray], how: Integration) -> None:
         super().__init__(kernels, *rows)
         n = kernels.dim
-        self.k = k = (rows[0].shape[1] - 1) // n - 1
+        self.k = k = kernels.most_vectors(rows[0].shape[1], rows[1].shape[1])
         self._spare = kernels.scratch_rows(k)
         self._scratch = self._rows(1, self._spare + max(k * n, 2 * k))[0]
         self._limits = how.escape_radius, how.rtol, how.atol, how.eps
@@ -104,6 +104,13 @@ class FrameBatch(CpuBatch):
             "record", self.S, self.A, self.P, self._scratch, X, 0, len(self.S), 0, 0, k, False, False, False,
             *self._clock, step, points, every, self._spare, *self._limits,
         )  # fmt: skip
+
+    def advance_along(self, segment: Segment, k: int, pace: Any) -> None:
+        """Advance the states, and k vectors of the frames, over a segment, in slices."""
+        step = segment.start
+        for now in pace.slices(self.members * segment.every, segment.points):
+            self.advance(k, step, now, segment.every)
+            step += now * segment.every
 
     def record(self, blocks: slice, segment: Segment, whole: bool, flow: bool) -> None:
         """Advance some blocks over a segment and record its points."""

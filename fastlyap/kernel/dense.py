@@ -12,9 +12,7 @@ import numpy as np
 from fastlyap.kernel import vectors
 from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.lanes import like, select, slot
-from fastlyap.kernel.layout import BLOCK, PANEL
-
-PER_NAT = 1.4426950408889634  # 1 / ln 2
+from fastlyap.kernel.layout import BLOCK, PANEL, PER_NAT
 
 
 @kernel

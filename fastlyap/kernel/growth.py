@@ -27,8 +27,6 @@ from fastlyap.kernel.lanes import (
     wide,
 )
 
-PER_NAT = 1.4426950408889634  # 1 / ln 2
-
 
 @kernel
 def accumulate(A, at_mantissa, at_exponent, factor, alive):
@@ -98,7 +96,7 @@ def fold(S, A, k, cell):
     first = layout.GROWTH + 2 * k
     for j in range(k):
         mantissa = narrow_like(A[layout.GROWTH + j], S[0])
-        digits = like(mantissa, PER_NAT) * elementary.log(mantissa)
+        digits = like(mantissa, layout.PER_NAT) * elementary.log(mantissa)
         A[first + cell * k + j] = wide(digits) + A[layout.GROWTH + k + j]
         A[layout.GROWTH + j] = like(A[0], 1.0)
         A[layout.GROWTH + k + j] = like(A[0], 0.0)

@@ -15,6 +15,7 @@ DIVERGENCE = 5  # integral of the flow's divergence
 GROWTH = 6  # first mantissa
 
 N_CELLS = 64
+PER_NAT = 1.4426950408889634  # 1 / ln 2: logarithms are to base 2
 KEYS = 5  # rows of `P` behind the parameters of a noisy system: seed and member; then the normals of a step
 PLACE = 5  # rows of `P` for a delay and a time: steps back, then the four weights of the interpolation
 PANEL = 16  # vectors of a dense frame that are taken out of later ones together

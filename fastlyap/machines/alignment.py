@@ -22,11 +22,10 @@ from fastlyap.kernel import layout
 from fastlyap.machines.alignment_result import Gali
 from fastlyap.machines.assembly import info, settings
 from fastlyap.machines.average import initial_frame
-from fastlyap.machines.chunks import side_by_side
+from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.rows import new_rows
 from fastlyap.machines.run import Pace, Stopped
-from fastlyap.progress import Interrupt, Progress
 from fastlyap.reference import alignment as reference
 from fastlyap.request import Integration, Members
 
@@ -80,11 +79,7 @@ def gali(request: GaliRequest, plan: Plan, progress: Any) -> Gali:
         ))  # fmt: skip
     elif len(request.members):
         kernels = cpu.load(request.system, request.integration, plan.width, plan.form)
-        bar = Progress(progress, plan.member_steps)
-        with Interrupt() as interrupt:
-            pace = Pace(bar, interrupt)
-            complete = side_by_side(lambda part: _chunk(request, part, kernels, pace, found), plan)
-        bar.close()
+        complete = run_chunks(lambda part, pace: _chunk(request, part, kernels, pace, found), plan, progress)
     result = _result(request, plan, found)
     if not all(complete):
         raise Interrupted("stopped by Ctrl-C; `.partial` holds the members that were done", partial=result)
@@ -98,10 +93,7 @@ def _chunk(request: GaliRequest, part: slice, kernels: cpu.Kernels, pace: Pace, 
     batch = FrameBatch(kernels, (S, A, request.members.p[part]), request.integration)
     places, stride = request.steps // inner, request.every // inner
     try:
-        step = 0
-        for now in pace.slices(len(S), request.transient):
-            batch.advance(0, step, now, 1)
-            step += now
+        batch.advance_along(Segment(0, request.transient, 1, 0), 0, pace)
         M = np.broadcast_to(np.eye(k), (len(S), k, k)).copy()
         for first in range(0, places, POINTS):
             segment = Segment(first, min(first + POINTS, places), inner, request.transient)

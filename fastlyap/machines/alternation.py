@@ -14,18 +14,17 @@ import numpy as np
 
 from fastlyap import status
 from fastlyap.backend import cpu
-from fastlyap.backend.frames import FrameBatch
+from fastlyap.backend.frames import FrameBatch, Segment
 from fastlyap.errors import Interrupted
 from fastlyap.kernel import layout
 from fastlyap.machines.assembly import info, settings
 from fastlyap.machines.average import MEANINGLESS, initial_frame
-from fastlyap.machines.chunks import side_by_side
+from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.finite_time_result import FiniteTime
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.route import FiniteRoute, finite_route
 from fastlyap.machines.rows import new_rows, read_growth
 from fastlyap.machines.run import Pace, Stopped
-from fastlyap.progress import Interrupt, Progress
 from fastlyap.request import FiniteTimeRequest
 
 IN_A_ROW = 2  # sweeps that must all say so: a small change in one of them is no proof
@@ -66,11 +65,7 @@ def finite_time(request: FiniteTimeRequest, plan: Plan, progress: Any) -> Finite
         reference_vectors.finite_time(request, found)
     elif len(request.members):
         kernels = cpu.load(request.system, request.integration, plan.width, plan.form)
-        bar = Progress(progress, plan.member_steps)
-        with Interrupt() as interrupt:
-            pace = Pace(bar, interrupt)
-            complete = side_by_side(lambda part: _chunk(request, part, kernels, pace, found), plan)
-        bar.close()
+        complete = run_chunks(lambda part, pace: _chunk(request, part, kernels, pace, found), plan, progress)
     result = _result(request, plan, found)
     if not all(complete):
         raise Interrupted("stopped by Ctrl-C; `.partial` holds the members that were done", partial=result)
@@ -90,22 +85,16 @@ class Alternation:
         for segment in self.segments:
             self.starts.append(batch.checkpoint())
             if not self.whole:
-                self._advance(0, segment)
+                batch.advance_along(segment, 0, pace)
         if self.whole:
             batch.walk(slice(0, len(batch.S)), self.segments[0])
-
-    def _advance(self, k: int, segment) -> None:
-        step = segment.start
-        for now in self.pace.slices(self.batch.members * segment.every, segment.points):
-            self.batch.advance(k, step, now, segment.every)
-            step += now * segment.every
 
     def there(self) -> None:
         """Carry the frames to the end of the stretch."""
         self.batch.forget_growth(self.batch.k)
         for segment, start in zip(self.segments, self.starts, strict=True):
             self.batch.S[:, : self.rows] = start
-            self._advance(self.batch.k, segment)
+            self.batch.advance_along(segment, self.batch.k, self.pace)
 
     def back(self) -> np.ndarray:
         """Pull the frames back to its start; the log growth (B, k)."""
@@ -147,10 +136,7 @@ def _chunk(request: FiniteTimeRequest, part: slice, kernels: cpu.Kernels, pace: 
     route = finite_route(request, kernels.width)
     try:
         batch = FrameBatch(kernels, (S, A, P), how)
-        step = 0
-        for now in pace.slices(len(S), request.transient):
-            batch.advance(0, step, now, 1)
-            step += now
+        batch.advance_along(Segment(0, request.transient, 1, 0), 0, pace)
         S, A = batch.read()
         while len(waiting.index):
             sweeping = Alternation(FrameBatch(kernels, (S, A, P), how), route, pace)

@@ -53,27 +53,33 @@ def spectrum(request: SpectrumRequest, plan: Plan, progress: Any) -> Spectrum:
         from fastlyap.backend import reference
 
         return reference.spectrum(request, plan)
-    bar = Progress(progress, plan.member_steps)
     new_batch = new_batches(request, plan)
     keeps = assembly.keeps_state(request)
-    with Interrupt() as interrupt:
-        pace = Pace(bar, interrupt)
 
-        def work(part: slice) -> tuple[bool, Numbers, dict | None]:
-            run = _pending if interrupt.heard else _chunk
-            chunk = run(request, part, new_batch, pace)
-            return chunk.complete, numbers(chunk, request), assembly.state_of(chunk, request.k) if keeps else None
+    def work(part: slice, pace: Pace) -> tuple[bool, Numbers, dict | None]:
+        run = _pending if pace.interrupt.heard else _chunk
+        chunk = run(request, part, new_batch, pace)
+        return chunk.complete, numbers(chunk, request), assembly.state_of(chunk, request.k) if keeps else None
 
-        done = side_by_side(work, plan)
-    bar.close()
+    done = run_chunks(work, plan, progress)
     result = assembly.spectrum(request, plan, [found for _, found, _ in done], [s for _, _, s in done if s])
     if not all(complete for complete, _, _ in done):
         raise Interrupted("stopped by Ctrl-C; `.partial` holds the result so far", partial=result)
     return result
 
 
-def side_by_side(work: Callable, plan: Plan) -> list:
-    """`work` done on every chunk, in the plan's threads; results in the order of the chunks."""
+def run_chunks(work: Callable[[slice, Pace], Any], plan: Plan, progress: Any) -> list:
+    """`work(part, pace)` done on every chunk, with progress and Ctrl-C; results in the order of the chunks."""
+    bar = Progress(progress, plan.member_steps)
+    with Interrupt() as interrupt:
+        pace = Pace(bar, interrupt)
+        done = _side_by_side(lambda part: work(part, pace), plan)
+    bar.close()
+    return done
+
+
+def _side_by_side(work: Callable, plan: Plan) -> list:
+    """`work` done on every chunk, in the plan's threads."""
     parts = plan.parts()
     with one_blas_thread() if plan.form == "dense" else nullcontext():
         if plan.threads == 1 or len(parts) == 1:
@@ -117,12 +123,8 @@ def trajectory(request: TrajectoryRequest, plan: Plan, progress: Any) -> Traject
     codes = np.zeros(len(members), dtype=np.int8)
     failed = np.full(len(members), -1, dtype=np.int64)
     if len(members):
-        bar = Progress(progress, plan.member_steps)
         new_batch = new_batches(request, plan)
-        with Interrupt() as interrupt:
-            pace = Pace(bar, interrupt)
-            side_by_side(lambda part: _orbits(request, part, new_batch, pace, orbit, codes, failed), plan)
-        bar.close()
+        run_chunks(lambda part, pace: _orbits(request, part, new_batch, pace, orbit, codes, failed), plan, progress)
     return assembly.trajectory(request, plan, orbit, codes, failed)
 
 

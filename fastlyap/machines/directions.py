@@ -18,14 +18,13 @@ from fastlyap.backend.frames import FrameBatch, Segment
 from fastlyap.errors import Interrupted
 from fastlyap.machines import orientation
 from fastlyap.machines.average import initial_frame
-from fastlyap.machines.chunks import side_by_side
+from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.orientation import Found
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.route import Route, route_of
 from fastlyap.machines.rows import new_rows
 from fastlyap.machines.run import Pace, Stopped
 from fastlyap.machines.vectors_result import Vectors
-from fastlyap.progress import Interrupt, Progress
 from fastlyap.request import VectorsRequest
 
 
@@ -39,11 +38,7 @@ def vectors(request: VectorsRequest, plan: Plan, progress: Any) -> Vectors:
     complete = [True]
     if len(request.members):
         kernels = cpu.load(request.system, request.integration, plan.width, plan.form)
-        bar = Progress(progress, plan.member_steps)
-        with Interrupt() as interrupt:
-            pace = Pace(bar, interrupt)
-            complete = side_by_side(lambda part: _chunk(request, part, kernels, pace, found), plan)
-        bar.close()
+        complete = run_chunks(lambda part, pace: _chunk(request, part, kernels, pace, found), plan, progress)
     result = orientation.result(request, plan, found)
     if not all(complete):
         raise Interrupted("stopped by Ctrl-C; `.partial` holds the members that were done", partial=result)
@@ -76,11 +71,8 @@ class Tour:
     part: slice
 
     def advance(self, k: int, segment: Segment) -> None:
-        """Advance states and k vectors of the frames over a segment, in slices."""
-        step = segment.start
-        for now in self.pace.slices(self.batch.members * segment.every, segment.points):
-            self.batch.advance(k, step, now, segment.every)
-            step += now * segment.every
+        """Advance states and k vectors of the frames over a segment."""
+        self.batch.advance_along(segment, k, self.pace)
 
     def out(self, k: int, segments: list[Segment]) -> list[np.ndarray]:
         """Advance over all segments but the last; copies of the rows (of the states alone if k = 0) at their starts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from fastlyap.trace.dense_printer import is_dense
@@ -21,7 +20,7 @@ def form_of(system: Any, k: int, members: int, lanes: int) -> str:
         return "tuples"
     if system.delays:
         return "rows"  # the frame's long vectors leave nothing to a full Jacobian
-    return "dense" if products_pay(system.dim, k, members, lanes) and _is_dense(system.recording) else "rows"
+    return "dense" if products_pay(system.dim, k, members, lanes) and is_dense(system.recording) else "rows"
 
 
 def products_pay(n: int, k: int, members: int, lanes: int) -> bool:
@@ -31,8 +30,3 @@ def products_pay(n: int, k: int, members: int, lanes: int) -> bool:
     """
     speed = n / EVEN if k >= SHORT else min(n / EVEN, LEAST)
     return n <= LARGEST_DENSE and speed * lanes >= min(max(members, 1), lanes)
-
-
-@functools.lru_cache(maxsize=64)
-def _is_dense(recording: Any) -> bool:
-    return is_dense(recording)

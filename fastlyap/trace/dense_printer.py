@@ -4,18 +4,21 @@ A system is *dense* when its Jacobian has few structural zeros even after what m
 off (a mean field, say, which costs the rows form n operations and not n^2).
 """
 
+import functools
+
 from fastlyap.trace.cuts import kept, long_sums, rebuild, widen
 from fastlyap.trace.derivatives import ZERO, jacobian_rows
 from fastlyap.trace.graph import Node, leaf, topological
 from fastlyap.trace.printer import function
 from fastlyap.trace.reroll import Site, group
 from fastlyap.trace.rows_printer import print_groups
-from fastlyap.trace.values import rows_read
+from fastlyap.trace.values import with_needed
 from fastlyap.trace.walk import Tables
 
 DENSE = 0.5  # share of entries that may differ from zero
 
 
+@functools.lru_cache(maxsize=64)
 def is_dense(recording) -> bool:
     """Whether the products with the Jacobian are those of a full matrix."""
     n = recording.dim
@@ -50,13 +53,7 @@ class _Stage:
 
     def rule(self) -> list[Site]:
         """The sites that the outputs alone need."""
-        needed = rows_read([site.nodes[0] for site in self.results], self.n)
-        before = []
-        for site in reversed(self.shared):
-            if site.targets[0] in needed:
-                before.append(site)
-                needed |= rows_read(site.nodes, self.n)
-        return [*reversed(before), *self.results]
+        return with_needed(self.shared, self.results, self.n)
 
 
 def print_dense_functions(recording) -> tuple[str, int]:

@@ -179,15 +179,19 @@ class Values:
     def rule(self) -> list[Site]:
         """The sites that the outputs alone need."""
         sites = [Site((i,), (self.new[node],)) for i, node in enumerate(self.outputs)]
-        needed = rows_read([site.nodes[0] for site in sites], self.n)
-        before = []
-        for site in reversed(self.shared):
-            if site.targets[0] in needed:
-                before.append(site)
-                needed |= rows_read(site.nodes, self.n)
-        return [*reversed(before), *sites]
+        return with_needed(self.shared, sites, self.n)
 
 
-def rows_read(nodes: Sequence[Node], n: int) -> set[int]:
-    """The numbers of the rows that expressions read."""
+def with_needed(shared: Sequence[Site], results: Sequence[Site], n: int) -> list[Site]:
+    """The results, and before them those of the shared values that they need."""
+    needed = _rows_read([site.nodes[0] for site in results], n)
+    before = []
+    for site in reversed(shared):
+        if site.targets[0] in needed:
+            before.append(site)
+            needed |= _rows_read(site.nodes, n)
+    return [*reversed(before), *results]
+
+
+def _rows_read(nodes: Sequence[Node], n: int) -> set[int]:
     return {node.value for node in topological(nodes) if is_row(node, n)}
