@@ -11,7 +11,7 @@ from bench import environment, record, timing
 
 environment.confine()
 
-PEERS = ("numpy", "scipy", "numba", "jax", "lyapax", "pynamicalsys", "jitcode", "jitcdde", "clvlib")
+PEERS = ("numpy", "scipy", "numba", "jax", "torch", "lyapax", "pynamicalsys", "jitcode", "jitcdde", "clvlib")
 BOOK = pytest.StashKey[record.Book]()
 
 FULL = SimpleNamespace(rounds=5, members=10_000, scale=1.0, repeats=2)
@@ -55,6 +55,8 @@ def absent(request):
 @pytest.fixture
 def compare(benchmark, sizes):
     """Time contenders in turn; the first of them is what pytest-benchmark sees, so that runs can be compared."""
+    if benchmark.disabled:
+        pytest.skip("benchmarks are disabled (by an option, or beside xdist's workers): nothing would be timed")
 
     def run(ours: timing.Contender, *others: timing.Contender, clock=time.process_time) -> timing.Timing:
         result = timing.interleave([ours, *others], 0, clock)
