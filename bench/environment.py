@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 
 CORES = sorted(os.sched_getaffinity(0))  # what this process was given, before it confines itself
@@ -21,6 +22,10 @@ def confine() -> None:
     """Pin this process to its last core, forbid helper threads, and begin with an empty kernel cache."""
     os.environ.update(_SETTINGS)
     use_cores(1)
+    if "numpy" in sys.modules:  # some plug-in of pytest was faster, and its BLAS has made threads by now
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1)
     os.environ["FASTLYAP_CACHE_DIR"] = temporary_folder()
 
 

@@ -16,11 +16,16 @@ _ROOMS = {
     "finite_time": "directional", "FiniteTime": "machines.finite_time_result",
     "gali": "indicators", "Gali": "machines.alignment_result",
     "kaplan_yorke": "statistics", "Spectrum": "result", "Trajectory": "result", "save": "storage", "load": "storage",
-    "grid": "sweep.grid",
+    "grid": "sweeps.grid", "design": "sweeps.points", "sweep": "sweeps.verb", "open_sweep": "sweeps.opened",
+    "Sweep": "sweeps.opened",
+    "gradient": "gradients", "Gradient": "machines.gradient_result", "average": "objective", "terminal": "objective",
+    "Backprop": "method", "KernelDifferentiation": "method", "PathKernel": "method", "FiniteDifference": "method",
+    "Shadowing": "method", "FastResponse": "method",
     "mean_field": "networks.mean_field", "MeanField": "networks.mean_field",
     "critical_sigma_w": "networks.mean_field",
+    "diagnose": "diagnosis", "Diagnosis": "diagnosis",
 }  # fmt: skip
-_MODULES = ("math", "systems", "plot")
+_MODULES = ("math", "systems", "networks", "loss", "plot")
 
 __all__ = ["__version__", *_ROOMS, *_MODULES]
 

@@ -88,7 +88,7 @@ def direction(value: Any, system: Any) -> str:
     choice("direction", value, ("tangent", "adjoint"))
     if value == "adjoint" and system.delays:
         raise InputError(f'`direction` must be "tangent" for {system.name}, which has a delay, got "adjoint".')
-    if value == "adjoint" and system.recording is None and system.kernels.adjoint is None:
+    if value == "adjoint" and system.kernels is not None and system.kernels.adjoint is None:
         raise InputError(f'`direction` "adjoint" needs an adjoint product; give {system.name} an `adjoint=` function.')
     return value
 
@@ -143,7 +143,7 @@ def integration(
         step = _step(dt if dt is not None else system.dt, system, backward)
     t0 = real("t0", t0)
     dtype = np.dtype(_dtype(dtype)).name
-    if system.recording is None and dtype != "float64":
+    if system.kernels is not None and dtype != "float64":
         raise InputError(f'`dtype` must be "float64" for {system.name}, whose functions are compiled as given.')
     radius = positive("escape_radius", escape_radius)
     return Integration(chosen, step, t0, positive("rtol", rtol), positive("atol", atol), radius, dtype)
@@ -184,25 +184,30 @@ def _dtype(value: Any) -> str:
     return name
 
 
-def members(system: Any, x0: Any, parameters: Any) -> Members:
-    """Broadcast initial states and parameters into one batch; see API conventions."""
+def members(system: Any, x0: Any, parameters: Any, drive: np.ndarray | None = None) -> Members:
+    """Broadcast initial states and parameters into one batch, and a drive (..., T, m); see API conventions.
+
+    The flat parameters of recurrent cells are left out; `machines.drives` lays out what these need.
+    """
     dims = tuple(getattr(parameters, "dims", ()))
     if x0 is None and getattr(parameters, "x0", None) is not None:
         x0 = parameters.x0
     given = _parameters(system, parameters)
     states = _states(system, x0)
     values = {**system.parameters, **given}
-    own = {name: np.ndim(system.parameters[name]) for name in values}
+    own = {name: len(system.shapes[name]) for name in values}
+    given = {name: v for name, v in values.items() if name in given or np.ndim(v) > own[name]}
     shapes = {name: np.shape(v)[: np.ndim(v) - own[name]] for name, v in given.items()}
-    shapes["x0"] = states.shape[:-1]
+    shapes |= {"x0": states.shape[:-1], "drive": () if drive is None else drive.shape[:-2]}
     shape = _broadcast(shapes)
     size = math.prod(shape)
     x = np.broadcast_to(states, (*shape, system.dim)).reshape(size, system.dim)
     columns = [
-        np.broadcast_to(np.asarray(v, dtype=np.float64), (*shape, *np.shape(system.parameters[name]))).reshape(size, -1)
+        np.broadcast_to(np.asarray(v, dtype=np.float64), (*shape, *system.shapes[name])).reshape(size, -1)
         if size
-        else np.empty((0, np.size(system.parameters[name])))
+        else np.empty((0, math.prod(system.shapes[name])))
         for name, v in values.items()
+        if system.architecture is None
     ]
     p = np.concatenate(columns, axis=1) if columns else np.zeros((size, 0))
     if len(dims) != len(shape):
@@ -255,7 +260,7 @@ def _parameters(system: Any, parameters: Any) -> dict[str, np.ndarray]:
             known = ", ".join(system.parameters) or "none"
             raise InputError(f"`parameters` has no `{name}` in {system.name}; there are: {known}.")
         array = real_array(f"parameters[{name!r}]", value)
-        shape = np.shape(system.parameters[name])
+        shape = system.shapes[name]
         if shape and array.shape[max(0, array.ndim - len(shape)) :] != shape:
             raise InputError(
                 f"`parameters[{name!r}]` must have shape (..., {', '.join(map(str, shape))}), got {array.shape}."

@@ -9,7 +9,16 @@ import numpy as np
 
 from fastlyap import cast
 from fastlyap.errors import InputError
-from fastlyap.products import analytic, complex_step, difference, errors, kernel_products, recorded_products
+from fastlyap.products import (
+    Products,
+    analytic,
+    cell_products,
+    complex_step,
+    difference,
+    errors,
+    kernel_products,
+    recorded_products,
+)
 from fastlyap.trace.evaluate import evaluate
 from fastlyap.trace.noise import held
 from fastlyap.trace.recorder import record
@@ -87,7 +96,7 @@ def check(system: Any, x: Any = None, parameters: Any = None, *, seed: int = 0) 
     x = _test_point(system, x, rng)
     recording = system.recording
     if recording is None:
-        products = kernel_products(system.kernels, system.dim, len(p))
+        products = _compiled_products(system, len(p), rng)
         method, derivative = "central difference", difference(products.rule, x, p)
     else:
         if system.noise_count:
@@ -104,6 +113,14 @@ def check(system: Any, x: Any = None, parameters: Any = None, *, seed: int = 0) 
         system=system.name, method=method, **values, replay=_replay(system, x), deterministic=_deterministic(system, x),
         finite=bool(np.all(np.isfinite(products.rule(x, p)))),
     )  # fmt: skip
+
+
+def _compiled_products(system: Any, n_parameters: int, rng: Any) -> Products:
+    """Of a system without a recording; a recurrent cell reads some inputs."""
+    about = system.architecture
+    if about is None:
+        return kernel_products(system.kernels, system.dim, n_parameters)
+    return cell_products(system, rng.standard_normal(about.inputs) if about.driven else None)
 
 
 def _test_point(system: Any, x: Any, rng: Any) -> np.ndarray:
@@ -130,6 +147,8 @@ def _replay(system: Any, x: np.ndarray) -> float:
 
 
 def _deterministic(system: Any, x: np.ndarray) -> bool | None:
+    if system.architecture is not None:
+        return None
     if system.recording is None:
         return bool(np.array_equal(system.rule(x), system.rule(x), equal_nan=True))
     if system.function is None:

@@ -108,6 +108,11 @@ def frozen(argument: str, value: Any) -> float | np.ndarray:
     return array
 
 
+def short(value: Any) -> str:
+    """A default in a few characters."""
+    return f"{value:g}" if isinstance(value, float) else f"array{np.shape(value)}"
+
+
 def initial_state(x0: Any, names: tuple[str, ...]) -> np.ndarray | None:
     """`x0` as a read-only array (n,); a dict gives it by name."""
     if x0 is None:
@@ -173,6 +178,14 @@ def _of_parameter(name: str) -> Callable:
 SIZE = "noise_size"  # the parameter of `System.with_noise`
 
 
+def noise_size(sigma: Any, n: int) -> float | np.ndarray:
+    """`sigma` as a number >= 0 or n of them."""
+    size = frozen("sigma", sigma)
+    if np.shape(size) not in ((), (n,)) or np.any(np.asarray(size) < 0):
+        raise InputError(f"`sigma` must be a number >= 0 or {n} of them, one per state, got {sigma!r:.80}.")
+    return size
+
+
 def with_noise(system: Any, sigma: Any, towards: Any) -> dict[str, Any]:
     """The fields of a system that change when it gets noise of size sigma, a number or one per state."""
     if system.delays:
@@ -183,10 +196,8 @@ def with_noise(system: Any, sigma: Any, towards: Any) -> dict[str, Any]:
             if system.noise_count
             else f"`with_noise`: {system.name} has a parameter `{SIZE}` of its own; rename it."
         )
-    size = frozen("sigma", sigma)
     n = system.dim
-    if np.shape(size) not in ((), (n,)) or np.any(np.asarray(size) < 0):
-        raise InputError(f"`sigma` must be a number >= 0 or {n} of them, one per state, got {sigma!r:.80}.")
+    size = noise_size(sigma, n)
     values = parameters({**system.parameters, SIZE: size})
     shapes = tuple(np.shape(value) for value in values.values())
     return {

@@ -7,11 +7,13 @@ from typing import Any
 from fastlyap import cast, hardware
 from fastlyap.errors import InputError
 from fastlyap.lyapunov import integration
-from fastlyap.machines import alternation, delays, directions, noise, route
+from fastlyap.machines import alternation, deep, delays, directions, drives, noise, route
 from fastlyap.machines.finite_time_result import FiniteTime
+from fastlyap.machines.layer_request import layers_request
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.vectors_result import Vectors
-from fastlyap.request import FiniteTimeRequest, VectorsRequest
+from fastlyap.networks.network import Network
+from fastlyap.request import FiniteTimeRequest, LayersRequest, VectorsRequest
 from fastlyap.result import raise_failures
 
 KINDS = ("covariant", "backward", "forward", "adjoint_covariant")
@@ -33,6 +35,23 @@ def _warmup(value: Any, steps: int, every: int) -> tuple[int, int]:
     return length, length
 
 
+def _window(drive: Any, steps: Any, warmup: Any, every: int) -> tuple[int, tuple[int, int]]:
+    """Steps of the window, a multiple of `every`, and of the warm-ups; with a drive they share what it has."""
+    room = None if drive is None or drive.steps >= drives.UNENDING else drive.steps
+    if steps is None and room is not None:
+        before, after = (room // 4, room // 4) if isinstance(warmup, str) else _warmup(warmup, room, every)
+        steps = room - before - after
+    steps = drives.counts(drive, steps, 0, (None, 0)).steps
+    if steps < every:
+        raise InputError(f"`steps` must be at least `every`, {every}, or no vectors are shown; got {steps}.")
+    steps -= steps % every
+    found = _warmup(warmup, steps, every)
+    if warmup == "auto" and room is not None:
+        length = max(1, min(found[0], (room - steps) // 2))
+        found = (length, length)
+    return steps, found
+
+
 def _without_delay(system: Any) -> Any:
     """`system` if it is one whose states are points."""
     cast.system(system)
@@ -47,15 +66,13 @@ def vectors_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) ->
     kind = cast.choice("kind", o["kind"], KINDS)
     if kind in ("forward", "adjoint_covariant"):
         cast.direction("adjoint", system)
-    steps, every = cast.count("steps", o["steps"], 1), cast.count("every", o["every"], 1)
-    if steps < every:
-        raise InputError(f"`steps` must be at least `every`, {every}, or no vectors are shown; got {steps}.")
-    steps -= steps % every
-    warmup = _warmup(o["warmup"], steps, every)
+    drive, every = drives.given(system, o["drive"]), cast.count("every", o["every"], 1)
+    steps, warmup = _window(drive, o["steps"], o["warmup"], every)
     how = integration(system, o)
     seed = cast.count("seed", o["seed"], 0)
     noise.check_steps(system, how, sum(warmup) + steps)
-    members = noise.keyed(cast.members(system, x0, parameters), system, seed)
+    batch = drives.members(system, how, x0, parameters, drive, sum(warmup) + steps)
+    members = noise.keyed(batch, system, seed)
     delays.check_ready(system, members)
     if not isinstance(o["store"], bool):
         raise InputError(f"`store` must be True or False, got {o['store']!r}.")
@@ -94,10 +111,11 @@ def vectors(
     *,
     kind: str = "covariant",
     k: int | None = None,
-    steps: int,
+    steps: int | None = None,
     warmup: str | int | tuple[int, int] = "auto",
     every: int = 1,
     store: bool = True,
+    drive: Any = None,
     dt: float | None = None,
     t0: float = 0.0,
     integrator: str | None = None,
@@ -126,7 +144,7 @@ def vectors(
     k : int, optional
         How many vectors, from the leading one; all n by default.
     steps : int
-        Length of the window; T = steps // every times of it are shown.
+        Length of the window; T = steps // every times of it are shown. With a drive by default what warm-ups leave.
     warmup : "auto", int or (int, int)
         Steps before and after the window, over which directions settle. "auto": as many as the window has, but at
         least 1000 and at most 10 000. `Vectors.separation` says what that came to.
@@ -164,15 +182,22 @@ def vectors(
     return result
 
 
-def finite_time_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> FiniteTimeRequest:
+def finite_time_request(
+    system: Any, x0: Any, parameters: Any, o: dict[str, Any]
+) -> FiniteTimeRequest | LayersRequest:  # fmt: skip
     """Check every argument of `finite_time`; nothing has been compiled yet."""
+    if isinstance(system, Network):
+        return layers_request(system, x0, parameters, o)
     system = _without_delay(system)
+    if o["layers"] is not None:
+        raise InputError(f"`layers` is for networks; the stretch of {system.name} is `steps` long.")
     cast.direction("adjoint", system)
-    steps, transient = cast.count("steps", o["steps"], 1), cast.count("transient", o["transient"], 0)
+    drive = drives.given(system, o["drive"])
+    steps, transient = drives.counts(drive, o["steps"], o["transient"], (None, 0))
     how = integration(system, o, backward=True)
     seed = cast.count("seed", o["seed"], 0)
     noise.check_steps(system, how, steps + transient)
-    members = noise.keyed(cast.members(system, x0, parameters), system, seed)
+    members = noise.keyed(drives.members(system, how, x0, parameters, drive, steps + transient), system, seed)
     delays.check_ready(system, members)
     usual = 1e-4 if how.dtype == "float32" else 1e-10
     tolerance = usual if o["tolerance"] is None else cast.positive("tolerance", o["tolerance"])
@@ -182,8 +207,10 @@ def finite_time_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]
     )  # fmt: skip
 
 
-def finite_time_plan(request: FiniteTimeRequest, backend: Any, threads: Any) -> Plan:
+def finite_time_plan(request: FiniteTimeRequest | LayersRequest, backend: Any, threads: Any) -> Plan:
     """What `finite_time` runs."""
+    if isinstance(request, LayersRequest):
+        return deep.plan(request, backend, threads)
     return _on_cpu(route.finite_time_plan(request, backend, threads))
 
 
@@ -192,11 +219,13 @@ def finite_time(
     x0: Any = None,
     parameters: Any = None,
     *,
-    steps: int,
+    steps: int | None = None,
     transient: int = 0,
     k: int | None = None,
     tolerance: float | None = None,
     max_sweeps: int = 100,
+    layers: slice | None = None,
+    drive: Any = None,
     dt: float | None = None,
     t0: float = 0.0,
     integrator: str | None = None,
@@ -214,20 +243,24 @@ def finite_time(
 
     Parameters
     ----------
-    system : System
+    system : System or Network
     x0, parameters
-        As in `spectrum`; `fl.grid(x0=dict(x=xs, y=ys))` is a field of exponents in one call.
+        As in `spectrum`; `fl.grid(x0=dict(x=xs, y=ys))` is a field of exponents in one call. For a network samples
+        (..., B, width): every sample has exponents of its own, in nats per layer, those of its Jacobian.
     steps : int
-        Length of the stretch.
+        Length of the stretch; with a drive by default all steps of it that are left.
     transient : int
         Steps of the orbit before it.
     k : int, optional
-        How many, from the largest; all n by default.
+        How many, from the largest; all n by default, of a network as many as its narrowest layer is wide.
     tolerance : float, optional
         Of each log singular value, relative where it is above 1; 1e-10 by default, 1e-4 in float32.
     max_sweeps : int
         Members that need more sweeps, there and back, are `NOT_CONVERGED`: singular values that lie close together
         take many.
+    layers : slice, optional
+        Of a network, which of its layers; all but the read-out by default. One layer is a weighted map with what
+        follows up to the next; a block that its input bypasses counts as one.
     dt : float, optional
         Negative: backward in time, so that attracting structures take the part of repelling ones.
     backend : "auto", "cpu" or "reference"
@@ -247,12 +280,17 @@ def finite_time(
 
     Notes
     -----
-    Subspace iteration on A'A by tangent and adjoint sweeps in turn, without forming the product A of the steps.
+    Subspace iteration on A'A by tangent and adjoint sweeps in turn, without forming the product A of the steps. Of
+    networks the triangular factors of one sweep are decomposed, which is exact. Exponents of -inf, where no path is
+    alive, are counted in `n_dead`; that alone is no caution.
     """
     given = dict(locals())
     request = finite_time_request(given.pop("system"), given.pop("x0"), given.pop("parameters"), given)
     plan = finite_time_plan(request, backend, threads)
-    result = alternation.finite_time(request, plan, progress)
+    if isinstance(request, LayersRequest):
+        result = deep.finite_time(request, plan, progress)
+    else:
+        result = alternation.finite_time(request, plan, progress)
     if throw:
         raise_failures(result)
     return result

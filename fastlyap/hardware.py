@@ -40,10 +40,23 @@ def lanes(dtype: str) -> int:
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Keep BLAS to one thread: ours run beside each other, and its results could depend on how many it uses."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, "blas"):
+    raised = [(library, n) for library in _libraries() if (n := library.get_num_threads()) != 1]
+    for library, _ in raised:
+        library.set_num_threads(1)
+    try:
         yield
+    finally:
+        for library, n in raised:
+            library.set_num_threads(n)
+
+
+@functools.cache
+def _libraries() -> list:
+    """The controls of BLAS libraries; looking for them takes much longer than setting them."""
+    import scipy.linalg.cython_blas  # noqa: F401 - what compiled kernels call must have been loaded
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def cores() -> int:

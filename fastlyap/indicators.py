@@ -7,7 +7,7 @@ from typing import Any
 from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.lyapunov import integration
-from fastlyap.machines import alignment, noise, route
+from fastlyap.machines import alignment, drives, noise, route
 from fastlyap.machines.alignment import GaliRequest
 from fastlyap.machines.alignment_result import Gali
 from fastlyap.machines.planning import Plan, make_plan
@@ -20,18 +20,19 @@ def gali_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> Ga
     if system.delays:
         raise InputError(f"`system` {system.name} has a delay, which only `spectrum` and `trajectory` can handle yet.")
     k = cast.exponent_count(cast.count("k", o["k"], 2), system.dim)
-    steps, every = cast.count("steps", o["steps"], 1), cast.count("every", o["every"], 1)
+    drive = drives.given(system, o["drive"])
+    steps, transient = drives.counts(drive, o["steps"], o["transient"], (10_000, 0))
+    every = cast.count("every", o["every"], 1)
     if steps < every:
         raise InputError(f"`steps` must be at least `every`, {every}, or no values are shown; got {steps}.")
     steps -= steps % every
-    transient = cast.count("transient", o["transient"], 0)
     threshold = cast.positive("threshold", o["threshold"])
     if threshold >= 1.0:
         raise InputError(f"`threshold` must be below 1, the index of orthogonal vectors, got {threshold:g}.")
     how = integration(system, o)
     seed = cast.count("seed", o["seed"], 0)
     noise.check_steps(system, how, steps + transient)
-    members = noise.keyed(cast.members(system, x0, parameters), system, seed)
+    members = noise.keyed(drives.members(system, how, x0, parameters, drive, steps + transient), system, seed)
     inner = route.interval(system.kind, every)
     return GaliRequest(system, how, members, k, steps, transient, every, inner, threshold, seed)
 
@@ -52,10 +53,11 @@ def gali(
     parameters: Any = None,
     *,
     k: int = 2,
-    steps: int = 10_000,
+    steps: int | None = None,
     transient: int = 0,
     every: int = 10,
     threshold: float = 1e-12,
+    drive: Any = None,
     dt: float | None = None,
     t0: float = 0.0,
     integrator: str | None = None,
@@ -83,12 +85,12 @@ def gali(
     k : int
         Deviation vectors, 2 to n.
     steps, transient : int
-        Steps with vectors, and steps of the orbit alone before them.
+        Steps with vectors, by default 10 000 or as many as the drive has left, and steps of the orbit alone before.
     every : int
         Steps between two values; T = steps // every of them.
     threshold : float
         Below it an orbit counts as chaotic, and the time is noted.
-    dt, t0, integrator, rtol, atol, escape_radius, dtype, seed, backend, threads, progress, throw
+    drive, dt, t0, integrator, rtol, atol, escape_radius, dtype, seed, backend, threads, progress, throw
         As in `spectrum`.
 
     Returns

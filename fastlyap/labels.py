@@ -58,7 +58,7 @@ def dataset(result: Any) -> Any:
     for field in dataclasses.fields(result):
         values = getattr(result, field.name)
         if isinstance(values, np.ndarray) and field.name not in ("times", "x0"):
-            own = result.AXES.get(field.name, ("exponent",))[: values.ndim - len(shape)]
+            own = result.axes(field.name)[: values.ndim - len(shape)]
             variables[field.name] = (*result.dims, *own), values
             used |= set(own)
     numbers = [name for name in ("exponent", "vector", "other") if name in used]

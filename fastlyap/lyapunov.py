@@ -6,17 +6,20 @@ from typing import Any
 
 from fastlyap import cast
 from fastlyap.errors import InputError
-from fastlyap.machines import assembly, chunks, delays, noise
+from fastlyap.machines import assembly, chunks, drives, noise
 from fastlyap.machines import subspace as subspaces
 from fastlyap.machines.planning import Plan, make_plan
+from fastlyap.progress import check_wish
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, Trajectory, raise_failures
 
 TOLERANCE = {"float64": (1e-9, 1e-12), "float32": (1e-5, 1e-6)}
+USUAL = (10_000, 1_000)  # steps and transient of a spectrum
 
 
 def integration(system: Any, options: dict[str, Any], *, backward: bool = False) -> Any:
     """How a call's options step the system; the tolerances of the working type where none are given."""
+    check_wish(options.get("progress"))
     default = TOLERANCE.get(str(options["dtype"]), TOLERANCE["float64"])
     rtol = default[0] if options["rtol"] is None else options["rtol"]
     atol = default[1] if options["atol"] is None else options["atol"]
@@ -31,18 +34,19 @@ def spectrum_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -
     system = cast.system(system)
     if o["subspace"] is not None and o["resume"] is None:
         system = subspaces.restricted(system, o["subspace"], o["direction"])
-    steps = cast.count("steps", o["steps"], 1)
+    drive = drives.given(system, o["drive"])
     if o["resume"] is not None:
-        return assembly.continued(system, o["resume"], steps, o)
+        return assembly.continued(system, o["resume"], o, drive)
+    adjoint = cast.direction(o["direction"], system) == "adjoint"
+    steps, transient = drives.counts(drive, o["steps"], o["transient"], USUAL, 1 + adjoint)
     how = integration(system, o)
-    batch = delays.members(system, how, x0, parameters)
+    batch = drives.members(system, how, x0, parameters, drive, steps + (1 + adjoint) * transient)
     if o["members"] is not None:
         count = cast.count("members", o["members"], 1)
         batch = assembly.with_starts(batch, count, o["spread"], o["seed"])
     if system.subspace is not None:
         system = subspaces.placed(system, how, batch)
     seed = cast.count("seed", o["seed"], 0)
-    transient = cast.count("transient", o["transient"], 0)
     noise.check_steps(system, how, steps + 2 * transient)
     below = None if o["stderr_below"] is None else cast.positive("stderr_below", o["stderr_below"])
     keep = o["history"]
@@ -50,9 +54,7 @@ def spectrum_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -
         raise InputError(f'`history` must be "auto", True or False, got {keep!r}.')
     return SpectrumRequest(
         system, how, noise.keyed(batch, system, seed), subspaces.exponent_count(o["k"], system, batch), steps,
-        transient, cast.every(o["every"]),
-        cast.direction(o["direction"], system), below,
-        seed, None if keep == "auto" else keep,
+        transient, cast.every(o["every"]), o["direction"], below, seed, None if keep == "auto" else keep,
     )  # fmt: skip
 
 
@@ -71,8 +73,8 @@ def spectrum(
     parameters: Any = None,
     *,
     k: int | None = None,
-    steps: int = 10_000,
-    transient: int = 1_000,
+    steps: int | None = None,
+    transient: int | None = None,
     every: int | str = "auto",
     direction: str = "tangent",
     stderr_below: float | None = None,
@@ -81,6 +83,7 @@ def spectrum(
     spread: float | str = "auto",
     subspace: Any = None,
     resume: Spectrum | None = None,
+    drive: Any = None,
     dt: float | None = None,
     t0: float = 0.0,
     integrator: str | None = None,
@@ -107,7 +110,8 @@ def spectrum(
     k : int, optional
         How many exponents, from the largest; all n by default. With a delay it may exceed n.
     steps, transient : int
-        Steps that are averaged over, and steps before them (state and frame evolve, nothing is counted).
+        Steps that are averaged over, by default 10 000, and steps before them (state and frame evolve, nothing is
+        counted), by default 1000. With a drive no transient and all steps of the drive that are left.
     every : int or "auto"
         Steps between reorthonormalisations. "auto" chooses for each member from its frame's conditioning.
     direction : "tangent" or "adjoint"
@@ -127,7 +131,10 @@ def spectrum(
         which the subspace is invariant ends `UNTRUSTED`.
     resume : Spectrum, optional
         Go on where that result ended, for `steps` more; bit for bit what one longer run gives. All other
-        settings are those of the former call.
+        settings are those of the former call; a driven cell needs its drive again, as long as the whole.
+    drive : (..., T, m) or callable, optional
+        Inputs of a recurrent cell: step t, counted from the start of the transient, reads u[t] or drive(t) (..., m);
+        0 for none. Batch axes in front.
     dt, t0, integrator, rtol, atol, escape_radius
         Integration: step and start time (flows), "rk4", "dopri5" or "euler", for separable Hamiltonian flows also
         "leapfrog" and "yoshida4", with noise "heun_sde" (Stratonovich), "euler" (Ito) or, if it is additive, "rk4";
@@ -184,14 +191,35 @@ def maximal(system: Any, x0: Any = None, parameters: Any = None, **options: Any)
     return spectrum(system, x0, parameters, k=1, **options)
 
 
+def trajectory_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> TrajectoryRequest:
+    """Check every argument of `trajectory`; nothing has been compiled yet."""
+    system = cast.system(system)
+    how = integration(system, o, backward=True)
+    seed = cast.count("seed", o["seed"], 0)
+    drive = drives.given(system, o["drive"])
+    steps, transient = drives.counts(drive, o["steps"], o["transient"], (None, 0))
+    noise.check_steps(system, how, steps + transient)
+    batch = noise.keyed(drives.members(system, how, x0, parameters, drive, steps + transient), system, seed)
+    return TrajectoryRequest(system, how, batch, steps, transient, cast.count("every", o["every"], 1), seed)
+
+
+def trajectory_plan(request: TrajectoryRequest, backend: Any, threads: Any) -> Plan:
+    """What `trajectory` runs."""
+    return make_plan(
+        "trajectory", request.system, request.integration, n_members=len(request.members), k=0,
+        steps=request.steps + request.transient, name=backend, threads=threads, past=request.members.extent,
+    )  # fmt: skip
+
+
 def trajectory(
     system: Any,
     x0: Any = None,
     parameters: Any = None,
     *,
-    steps: int,
+    steps: int | None = None,
     every: int = 1,
     transient: int = 0,
+    drive: Any = None,
     dt: float | None = None,
     t0: float = 0.0,
     integrator: str | None = None,
@@ -210,7 +238,7 @@ def trajectory(
     Parameters
     ----------
     steps : int
-        Steps after the transient.
+        Steps after the transient; with a drive by default all that are left of it.
     every : int
         Keep every so many steps; T = steps // every states.
     dt : float, optional
@@ -225,18 +253,8 @@ def trajectory(
         `state (..., T, n)`, `times (T,)`; the start itself is not among them.
     """
     given = dict(locals())
-    system = cast.system(system)
-    how = integration(system, given, backward=True)
-    seed = cast.count("seed", seed, 0)
-    steps, transient = cast.count("steps", steps, 1), cast.count("transient", transient, 0)
-    noise.check_steps(system, how, steps + transient)
-    batch = noise.keyed(delays.members(system, how, x0, parameters), system, seed)
-    request = TrajectoryRequest(system, how, batch, steps, transient, cast.count("every", every, 1), seed)
-    plan = make_plan(
-        "trajectory", system, how, n_members=len(request.members), k=0, steps=steps + transient, name=backend,
-        threads=threads, past=batch.extent,
-    )  # fmt: skip
-    result = chunks.trajectory(request, plan, progress)
+    request = trajectory_request(given.pop("system"), given.pop("x0"), given.pop("parameters"), given)
+    result = chunks.trajectory(request, trajectory_plan(request, backend, threads), progress)
     if throw:
         raise_failures(result)
     return result

@@ -121,6 +121,14 @@ def kernel_products(kernels: Kernels, n: int, n_parameters: int, t: float = 0.0)
     )  # fmt: skip
 
 
+def cell_products(cell: Any, u: np.ndarray | None) -> Products:
+    """Those of a recurrent cell that reads inputs u (m,); its weights are left as they are."""
+    return Products(
+        lambda x, p: cell.rule(x, u=u), lambda x, p, v: cell.jacobian(x, u=u) @ v,
+        lambda x, p, w: w @ cell.jacobian(x, u=u), None, lambda x, p: np.trace(cell.jacobian(x, u=u)),
+    )  # fmt: skip
+
+
 def guarded(function: Callable, arguments: tuple, size: int, added: bool = False) -> np.ndarray:
     """What an array-style function writes into `out`, with watched margins around it and read-only inputs."""
     name = getattr(plain(function), "__name__", "rule")

@@ -14,12 +14,17 @@ from fastlyap.errors import InputError
 PATIENCE = 1.0  # seconds before a bar appears by itself
 
 
+def check_wish(wish: Any) -> None:
+    """Refuse what `progress=` cannot be."""
+    if wish is not None and not isinstance(wish, bool) and not callable(wish):
+        raise InputError(f"`progress` must be None, True, False or a callable, got {wish!r:.60}.")
+
+
 class Progress:
     """Counts finished work; draws a tqdm bar, calls a function, or stays silent."""
 
     def __init__(self, wish: bool | Callable[[float], Any] | None, total: float) -> None:
-        if wish is not None and not isinstance(wish, bool) and not callable(wish):
-            raise InputError(f"`progress` must be None, True, False or a callable, got {wish!r:.60}.")
+        check_wish(wish)
         self._call = wish if callable(wish) else None
         self._draw = wish is True or (wish is None and sys.stderr.isatty())
         self._now = wish is True
@@ -73,3 +78,6 @@ class Interrupt:
         if self.heard:
             raise KeyboardInterrupt
         self.heard = True
+        outer = getattr(self._before, "__self__", None)
+        if isinstance(outer, Interrupt):  # of a sweep, which must not go on with its next chunk
+            outer.heard = True

@@ -42,7 +42,8 @@ class Members:
     x : (B, n) initial states; p : (B, n_params) flat parameters, behind them the keys of `noise.keyed` or the places of
     `delays.placed`; shape, dims : of the batch; parameters : as given, with all batch axes (length 1 where they do not
     vary) in front of their own shape; past : the history of `delays.members`, None for a constant one; extent : of the
-    histories of the whole batch, None without delays.
+    histories of the whole batch, None without delays. Of recurrent cells p are places in the numbers `pool`, and
+    drive : (..., T, m) are the inputs; see `drives.laid_out`.
     """
 
     x: np.ndarray
@@ -52,6 +53,8 @@ class Members:
     parameters: dict[str, np.ndarray] = field(repr=False)
     past: np.ndarray | None = field(default=None, repr=False)
     extent: Extent | None = None
+    pool: np.ndarray | None = field(default=None, repr=False)
+    drive: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -127,3 +130,64 @@ class FiniteTimeRequest:
     tolerance: float
     max_sweeps: int
     seed: int
+
+
+@dataclass(frozen=True)
+class LayersRequest:
+    """Everything `fl.finite_time` was asked of a network.
+
+    given : its samples and parameters; front : batch and samples as they came; layers : which of its layers,
+    `stretches`, they are, of `total`.
+    """
+
+    network: Any
+    given: Any
+    front: tuple[int, ...]
+    layers: slice
+    stretches: tuple
+    total: int
+    k: int
+    tolerance: float
+    max_sweeps: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class GradientRequest:
+    """Everything `fl.gradient` was asked. Counts in steps.
+
+    members : every point of the batch `repetitions` times, one after the other, with the keys of noise
+    objectives : recordings with one output each; kind : "average" or "terminal", of all of them
+    names : parameters to differentiate by, columns : their numbers in the flat parameter vector; by_start : whether
+    also by the initial state
+    """
+
+    system: Any
+    integration: Integration
+    members: Members
+    objectives: tuple[Any, ...]
+    kind: str
+    names: tuple[str, ...]
+    columns: tuple[int, ...]
+    by_start: bool
+    steps: int
+    transient: int
+    repetitions: int
+    seed: int
+    method: Any
+    keep_members: bool = False
+
+    @property
+    def points(self) -> int:
+        """How many points the batch has."""
+        return len(self.members) // self.repetitions
+
+    @property
+    def random(self) -> bool:
+        """Whether the system draws noise."""
+        return self.system.noise_count > 0
+
+    @property
+    def width(self) -> int:
+        """Numbers in the gradient of one member."""
+        return len(self.columns) + self.by_start * self.system.dim

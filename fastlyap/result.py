@@ -51,6 +51,10 @@ class Result:
     AXES: ClassVar[dict[str, tuple[str, ...]]] = {}  # names of the axes behind the batch's, ("exponent",) by default
     status: np.ndarray
 
+    def axes(self, name: str) -> tuple[str, ...]:
+        """Names of the axes of a field behind the batch's."""
+        return self.AXES.get(name, ("exponent",))
+
     def message(self, index: int | Sequence[int] = ()) -> str:
         """One sentence on how the member at `index` of the batch ended, with advice."""
         return summary.message(self, labels.member_index(self, index))

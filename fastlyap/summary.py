@@ -107,7 +107,9 @@ def _run(result: Any) -> str:
     """How it was run, from the settings that are there."""
     told = result.settings
     parts = []
-    if "steps" in told:
+    if "layers" in told:
+        parts.append(f"layers {told['layers']} of {told['of_layers']}")
+    elif "steps" in told:
         step = f" of dt = {told['dt']:g}" if told.get("dt") and result.system.kind != "map" else ""
         parts.append(f"{_grouped(told['steps'])} steps{step} after {_grouped(told.get('transient', 0))}")
     parts += [str(told[name]) for name in ("integrator", "dtype", "backend") if told.get(name) not in (None, "map")]
@@ -189,6 +191,9 @@ def finite_time(result: Any) -> str:
             row = [values.min(), np.median(values), values.max()]
             cells = "".join(f"{value:>12.5g}" for value in row)
             lines.append(f"{i + 1:>{width}}{cells}{_largest(result.change[..., i]):>12.1g}")
+    dead = result.n_dead
+    if np.any(dead):
+        lines.append(f"  {_grouped(np.sum(dead))} of {_grouped(result.exponents.size)} are -inf: nothing comes through")
     sweeps = result.n_sweeps
     if sweeps.size:
         wish = result.settings["tolerance"]

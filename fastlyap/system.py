@@ -40,7 +40,7 @@ class System:
     function : the rule as it was written; None after unpickling, where the recording stands for it
     delay : name of the parameter, or tuple of names, of the delays of `x.delayed`; None without delay
     parts : recordings of the linear rates and of what is left of the rule, where `linear=` was given; else None
-    subspace : to which tangents are restricted (see `fl.spectrum`), or None
+    subspace : to which tangents are restricted (see `fl.spectrum`); architecture : of a recurrent cell; else None
     """
 
     kind: str
@@ -59,6 +59,12 @@ class System:
     delay: str | tuple[str, ...] | None = None
     parts: tuple[Recording, Recording] | None = None
     subspace: Subspace | None = None
+    architecture: Any = None
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Own shape of each parameter."""
+        return {name: np.shape(value) for name, value in self.parameters.items()}
 
     @property
     def dim(self) -> int:
@@ -179,7 +185,7 @@ class System:
 
     def __repr__(self) -> str:
         states = ", ".join(self.state_names[:6]) + (", ..." if self.dim > 6 else "")
-        values = [f"{k}={_short(v)}" for k, v in list(self.parameters.items())[:8]]
+        values = [f"{k}={definition.short(v)}" for k, v in list(self.parameters.items())[:8]]
         values += ["..."] if len(self.parameters) > 8 else []
         values += [f"dt={self.dt:g}"] if self.dt is not None else []
         return f"<{self.name}: {self.kind} of ({states}), n = {self.dim}{'; ' if values else ''}{', '.join(values)}>"
@@ -230,10 +236,6 @@ class System:
 
 def _restore(state: dict[str, Any]) -> System:
     return System(**{**state, "parameters": definition.parameters(state["parameters"])})
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else f"array{np.shape(value)}"
 
 
 def _define(kind: str, given: dict[str, Any]) -> Callable[[Callable], System]:

@@ -117,7 +117,7 @@ def test_an_open_folder_is_closed(warm):
     assert stat.S_IMODE((home.cache / "modules").stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("edit", ["constant", "helper", "rule"])
+@pytest.mark.parametrize("edit", ["constant", "helper", pytest.param("rule", marks=pytest.mark.slow)])
 def test_edits_are_seen(warm, edit):
     """An edit anywhere the rule's numbers come from gives new numbers in the next process; taken back, the old ones."""
     home, before = warm
@@ -170,7 +170,7 @@ DAMAGE = {
 }
 
 
-SELDOM = ("text cut short", "index of another make", "index emptied", "code garbled")
+SELDOM = ("text cut short", "text not UTF-8", "index of another make", "index emptied", "code emptied", "code garbled")
 
 
 @pytest.mark.parametrize("damage", [pytest.param(d, marks=[pytest.mark.slow] * (d in SELDOM)) for d in DAMAGE])
@@ -210,7 +210,7 @@ def test_where_the_cache_lies(warm, tmp_path, place):
     assert found["hits"] == 1
 
 
-@pytest.mark.parametrize("place", ["a file", "nowhere"])
+@pytest.mark.parametrize("place", ["a file", pytest.param("nowhere", marks=pytest.mark.slow)])
 def test_a_folder_that_cannot_be_made(home, once, tmp_path, place):
     """A file in its place, or a home that cannot be written to: a folder of this process alone."""
     (tmp_path / "a file").write_text("no folder")
@@ -221,6 +221,7 @@ def test_a_folder_that_cannot_be_made(home, once, tmp_path, place):
     assert all(not Path(file).parent.exists() for file in found["files"])  # and it is gone afterwards
 
 
+@pytest.mark.slow
 def test_numba_cache_dir_of_the_user(home, tmp_path):
     """$NUMBA_CACHE_DIR moves the machine code; nothing else changes."""
     other = str(tmp_path / "numba")

@@ -180,8 +180,8 @@ class TestSweep:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (["--vary", "rho=1:2:4", "--out", "a.zarr"], "come later"),
-            (["--vary", "rho=1:2:4", "--out", "a.csv"], "`--out` must end in .npz"),
+            (["--vary", "rho=1:2:4", "--out", "a.npz", "--chunk", "7"], "`--chunk` is for stores"),
+            (["--vary", "rho=1:2:4", "--out", "a.csv"], "`--out` must end in .npz or .zarr"),
             (["--vary", "tau=1:2:4", "--out", "a.npz"], "there are: sigma, rho, beta, x, y, z"),
             (["--vary", "rho=1:2", "--out", "a.npz"], "`--vary`"),
         ],

@@ -180,6 +180,7 @@ def test_several_starts_and_the_plan():
     assert plan.width == 1 and "one member at a time" in str(plan)
 
 
+@pytest.mark.slow
 def test_rates_scale_with_time():
     """x' = 2 f(x, x(t - tau / 2)) is the same in half the time, to the last bit."""
 

@@ -166,6 +166,7 @@ def test_vectors_and_finite_time_exponents():
     np.testing.assert_allclose(found.exponents, wanted.exponents, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_volume_of_the_flames():
     """The product does not change the volume: the sum is that of the linear rates, up to the discretisation."""
     system = flames(4)
@@ -179,6 +180,7 @@ def test_volume_of_the_flames():
     assert sums[1] < sums[0] / 8
 
 
+@pytest.mark.slow
 def test_product_of_the_flames():
     """-u u_x by the recorded convolution and on a fine grid."""
     system = flames(6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastlyap.errors import InputError
-from fastlyap.sweep import grid
+from fastlyap.sweeps import grid
 
 
 def test_axes_come_in_the_order_written():

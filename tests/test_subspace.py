@@ -98,7 +98,7 @@ def test_all_directions_together_are_the_whole_spectrum(n):
 
 
 @pytest.mark.parametrize("rows", [across(2, 3), along(2, 3), np.kron([[1.0, -1.0]], np.eye(3)) * [[3.0], [1.0], [0.1]]])
-@pytest.mark.parametrize("integrator", ["rk4", "dopri5"])
+@pytest.mark.parametrize("integrator", ["rk4", pytest.param("dopri5", marks=pytest.mark.slow)])
 def test_reference_agrees(rows, integrator):
     system = rosslers(2)
     how = dict(steps=12, transient=6, every=3, integrator=integrator, parameters={"c": [0.1, 0.4]})
@@ -107,7 +107,7 @@ def test_reference_agrees(rows, integrator):
     np.testing.assert_array_equal(found.status, wanted.status)
 
 
-@pytest.mark.parametrize("n", [3, 12])
+@pytest.mark.parametrize("n", [pytest.param(3, marks=pytest.mark.slow), 12])
 def test_reference_agrees_on_rows(n):
     system = ring_of_maps(n, logistic)
     for rows in (across(n), across(n)[:1] * 0 + 1.0):

@@ -6,6 +6,7 @@ The kernels hold no interpreter lock, so that chunks of members can run in threa
 import threading
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numba
 import numpy as np
@@ -15,7 +16,7 @@ from fastlyap.kernel import layout
 from fastlyap.machines import subspace
 from fastlyap.machines.rows import reset
 from fastlyap.request import Integration
-from fastlyap.trace import cache, delay, exponential, foreign, noise, symplectic
+from fastlyap.trace import cache, cells, delay, exponential, foreign, noise, symplectic
 from fastlyap.trace.module import Module, assemble
 
 
@@ -24,7 +25,7 @@ class Kernels:
 
     def __init__(
         self, made: Module, load: Callable[[], ModuleType], *, width: int, how: Integration, dim: int, form: str,
-        delays: int = 0, extended: Callable[[np.ndarray], np.ndarray] = lambda P: P,
+        delays: int = 0, extended: Callable[[np.ndarray], np.ndarray] = lambda P: P, pool: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         self._load = load
         self._lock = threading.Lock()
@@ -35,13 +36,30 @@ class Kernels:
         self.adaptive = how.integrator == "dopri5"
         self._stages = made.stages * made.stored
         self._moves_frames = form == "dense"
+        self._spare = made.spare
         self._delays = delays
         self.extended = extended
+        self._pool = None if pool is None else pool.astype(how.dtype)
+        self._places = made.places
 
     def scratch_rows(self, k: int) -> int:
         """Rows of scratch: the stages and the slots of one bundle, or what reorthonormalisation takes."""
         span = self.dim * max(k, 1) if self._moves_frames else self.dim
-        return max(self._stages + (10 + self._delays) * span + 8, k + layout.frame_scratch(self.dim) if k else 0)
+        moving = self._stages + (10 + self._delays) * span + 8 if not self._spare else self._stages + self._wide(k)
+        return max(moving, k + layout.frame_scratch(self.dim) if k else 0)
+
+    def _wide(self, k: int) -> int:
+        """Rows of what cells keep of a state and k vectors."""
+        return (k + 1) * self._spare + self.dim
+
+    def given(self, P: np.ndarray) -> Any:
+        """What the entry points get as parameters of members with the rows P (members, rows)."""
+        if self._pool is not None:
+            places, noise = np.split(P, [self._places], axis=1)
+            more = (np.array(noise, dtype=self.dtype, order="C"),) if noise.shape[1] else ()
+            return (self._pool, places.astype(np.int64), *more)
+        P = self.extended(P)
+        return pack(P if P.shape[1] else np.zeros((len(P), 1)), self.width, self.dtype)
 
     def is_full(self, k: int) -> bool:
         """Whether k vectors span the tangent space; a history has no end of dimensions."""
@@ -71,13 +89,15 @@ class Kernels:
         return found
 
 
-def module_of(system, integrator: str, width: int, form: str) -> Module:
-    """The text of the module a system becomes."""
+def module_of(system, integrator: str, width: int, form: str, dtype: str = "float64") -> Module:
+    """The text of the module a system becomes; only that of recurrent cells depends on the working type."""
+    if system.architecture is not None:
+        return cells.assemble(system.architecture, dtype, cells.noise_of(system))
     return subspace.module_of(_module_of(system, integrator, width, form), system, integrator)
 
 
 def _module_of(system, integrator: str, width: int, form: str) -> Module:
-    if system.recording is None:
+    if system.kernels is not None:
         return foreign.assemble(system.kernels, system.dim, integrator, noise.beside(system, integrator))
     if system.delays:
         return delay.assemble(system, width, form)
@@ -90,18 +110,18 @@ def _module_of(system, integrator: str, width: int, form: str) -> Module:
     return assemble(system.recording, integrator, width, form)
 
 
-def load(system, how: Integration, width: int, form: str) -> Kernels:
-    """Generate (or find) and import the kernels of a system."""
-    made = module_of(system, how.integrator, width, form)
+def load(system, how: Integration, width: int, form: str, pool: np.ndarray | None = None) -> Kernels:
+    """Generate (or find) and import the kernels of a system; `pool` holds the weights of recurrent cells."""
+    made = module_of(system, how.integrator, width, form, how.dtype)
 
     def load_module() -> ModuleType:
-        if system.recording is None:
+        if system.kernels is not None:
             return foreign.load(system.kernels, system.dim, how.integrator, noise.beside(system, how.integrator))
         return cache.load(made.text, options(width, how.dtype))
 
     return Kernels(
         made, load_module, width=width, how=how, dim=system.dim, form=form, delays=len(system.delays),
-        extended=subspace.extension(system, how),
+        extended=subspace.extension(system, how), pool=pool,
     )  # fmt: skip
 
 
@@ -152,8 +172,7 @@ class CpuBatch:
         self.members = len(S)
         self.S = pack(S, kernels.width, kernels.dtype)
         self.A = pack(A, kernels.width, "float64")
-        P = kernels.extended(P)
-        self.P = pack(P if P.shape[1] else np.zeros((len(S), 1)), kernels.width, kernels.dtype)
+        self.P = kernels.given(P)
         k = kernels.most_vectors(S.shape[1], A.shape[1])
         self._scratch = aligned((kernels.scratch_rows(k), kernels.width), kernels.dtype)
 

@@ -122,6 +122,15 @@ class FrameBatch(CpuBatch):
             segment.start, segment.points, segment.every, self._spare, *self._limits,
         )  # fmt: skip
 
+    def factors(self, step: int, n_steps: int) -> np.ndarray:
+        """Advance the frame of the one member over steps from number `step`, and keep its factors (n_steps, k, k)."""
+        F = np.empty((1, n_steps * self.k * self.k), dtype=self.kernels.dtype)
+        self._enter(
+            "factors", self.S, self.A, self.P, self._scratch, F, 0, 1, self.k, *self._clock, step, n_steps,
+            self._spare, *self._limits,
+        )  # fmt: skip
+        return F.reshape(n_steps, self.k, self.k)
+
     def points(self, rows: int) -> np.ndarray:
         """What was recorded last, (blocks, rows, lanes)."""
         return self._kept["points"][:, :rows]

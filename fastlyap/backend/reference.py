@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastlyap.errors import InputError
-from fastlyap.machines import assembly, delays, exponential, subspace
+from fastlyap.machines import assembly, delays, drives, exponential, subspace
 from fastlyap.machines.average import frame_of, judge
 from fastlyap.machines.planning import Plan
 from fastlyap.reference import adjoint, growth, orbit
+from fastlyap.reference.cells import CellDynamics
 from fastlyap.reference.delayed import Past
 from fastlyap.reference.dynamics import Dynamics
 from fastlyap.reference.noise import Noise
@@ -21,9 +22,11 @@ from fastlyap.statistics import block_stderr
 from fastlyap.trace.evaluate import replay
 
 
-def dynamics(request: Any) -> Dynamics:
+def dynamics(request: Any) -> Dynamics | CellDynamics:
     """The request's rule as it was written (its recording, where the function is gone), with its parameters."""
     system, how = request.system, request.integration
+    if system.architecture is not None:
+        return _cells(request)
     rule = system.function or _replayed(system, system.recording)
     names = tuple(system.parameters)
     shapes = tuple(np.shape(value) for value in system.parameters.values())
@@ -32,6 +35,27 @@ def dynamics(request: Any) -> Dynamics:
         how.dt, how.t0, how.rtol, how.atol, _noise(system, request.seed), _past(system, request),
         exponential.rates(system, request.members.p) if how.integrator == "etdrk4" else None,
         None if system.subspace is None else (system.subspace.rows, system.subspace.held),
+    )  # fmt: skip
+
+
+def _cells(request: Any) -> CellDynamics:
+    """Recurrent cells: the weights and inputs of every member."""
+    members, shapes = request.members, request.system.shapes
+    weights = {
+        name: np.broadcast_to(value, members.shape + shapes[name]).reshape(-1, *shapes[name]).astype(
+            request.integration.dtype
+        )
+        for name, value in members.parameters.items()
+    }
+    drive = members.drive
+    if drive is not None:
+        own = drive.shape[-2:]
+        drive = np.broadcast_to(drive, members.shape + own).reshape(-1, *own).astype(request.integration.dtype)
+    system, sigma = request.system, weights.pop("noise_size", None)
+    noise = Noise(lambda t, x, p: None, system.noise_directions, True, system.noise_count, request.seed)
+    return CellDynamics(
+        system.architecture, weights, drive, request.integration.t0, noise=noise if system.noise_count else None,
+        sigma=sigma,
     )  # fmt: skip
 
 
@@ -108,7 +132,7 @@ def spectrum(request: SpectrumRequest, plan: Plan) -> Spectrum:
         volume=found.log_det / time if full else nothing, divergence=found.divergence / time if flow else nothing,
         conditioning=found.conditioning, code=found.status, failed_step=found.failed_step,
         step=np.full(len(found.x), request.steps), transient=request.transient, eps=how.eps,
-        converged=np.ones(len(found.x), dtype=bool),
+        converged=np.ones(len(found.x), dtype=bool), expected=drives.rank_lost(request.system, found.log_det),
     )  # fmt: skip
     end = how.t0 + (request.transient + request.steps) * how.dt
     code = subspace.judged(request.system, found.x, request.members.p, end, numbers.status)

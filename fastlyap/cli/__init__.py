@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Sequence
 
-from fastlyap.cli import commands
+from fastlyap.cli import commands, stores
 from fastlyap.cli.arguments import parser
-from fastlyap.errors import InputError
+from fastlyap.errors import InputError, Interrupted
 
 COMMANDS = {
     "run": commands.run,
     "sweep": commands.sweep,
+    "resume": stores.resume,
     "info": commands.info,
     "list": commands.catalogue,
     "doctor": commands.doctor,
@@ -44,10 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(problem, WRONG_ARGUMENTS)
     except OSError as problem:
         return _complain(problem, STORAGE_ERROR)
+    except Interrupted as stop:
+        return _complain(stop, INTERRUPTED)
     except KeyboardInterrupt:
         return _complain("interrupted before the first result; nothing was written", INTERRUPTED)
 
 
 def _complain(problem: object, code: int) -> int:
-    print(f"fastlyap: {problem}", file=sys.stderr)
+    print(f"fastlyap: {problem}", *getattr(problem, "__notes__", ()), sep="\n", file=sys.stderr)
     return code

@@ -32,17 +32,34 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=START:STOP:COUNT",
         help="a parameter or component of the start, ends included; =log:START:STOP:COUNT in equal ratios",
     )
-    sweep.add_argument("--out", required=True, metavar="X.npz", help="where the result goes")
+    sweep.add_argument("--out", required=True, metavar="X.npz|X.zarr", help="where the result goes; X.zarr outlives us")
     sweep.add_argument("--plot", metavar="X.png", help="draw it too; the suffix names the format")
     sweep.add_argument("--keep-state", action="store_true", help="keep what more steps need; large files")
     sweep.add_argument("--members", type=int, metavar="N", help="nearby starts per point")
+    _engine(sweep)
+
+    resume = add("resume", help="go on with a sweep that was stopped")
+    resume.add_argument("path", metavar="X.zarr")
+    resume.add_argument("--threads", type=int, metavar="N", help="cores to use")
+    resume.add_argument("--failed", action="store_true", help="compute the failed points again")
+    _engine(resume)
 
     info = add("info", help="what a file of results holds")
-    info.add_argument("path", metavar="X.npz")
+    info.add_argument("path", metavar="X.npz|X.zarr")
     add("list", help="the systems of the catalogue")
     add("doctor", help="versions, processor, math library, cache, CUDA")
     add("selftest", help="closed-form truths on this machine, in less than a minute")
     return top
+
+
+def _engine(command: argparse.ArgumentParser) -> None:
+    """What does the work, and within which limits; for stores."""
+    add = command.add_argument
+    add("--executor", metavar="dask:ADDRESS", help="a Dask scheduler, as dask:tcp://10.0.0.1:8786; for X.zarr")
+    add("--chunk", type=int, metavar="N", help="points computed and written together; for X.zarr")
+    add("--max-memory", metavar="SIZE", help='as "4 GB"; for X.zarr')
+    add("--timeout", type=float, metavar="SECONDS", help="that a chunk may take; for X.zarr")
+    add("--quiet", action="store_true", help="no progress; for X.zarr")
 
 
 def _dynamics(command: argparse.ArgumentParser) -> None:

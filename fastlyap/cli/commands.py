@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from fastlyap import lyapunov, plot, storage, systems
-from fastlyap.cli import arguments
+from fastlyap.cli import arguments, stores
 from fastlyap.cli.systems import find
 from fastlyap.errors import InputError, Interrupted
 from fastlyap.labels import import_extra
 from fastlyap.status import Status
-from fastlyap.sweep import grid
+from fastlyap.sweeps import grid
 
 FAILED_MEMBERS = 3
 INTERRUPTED = 130
@@ -41,6 +41,8 @@ def sweep(given: argparse.Namespace) -> int:
     system = find(given.system)
     points = _grid(system, given)
     _check_files(given)
+    if given.out.endswith(".zarr"):
+        return stores.sweep(given, system, points)
     start = time.perf_counter()
     try:
         options = {"history": given.keep_state, **arguments.options(given)}
@@ -61,8 +63,8 @@ def sweep(given: argparse.Namespace) -> int:
 
 
 def info(given: argparse.Namespace) -> int:
-    """What a file of results holds."""
-    print(storage.load(given.path))
+    """What a file or a store of results holds."""
+    print(stores.opened(given.path) if Path(given.path).is_dir() else storage.load(given.path))
     return 0
 
 
@@ -104,10 +106,12 @@ def _grid(system: Any, given: argparse.Namespace) -> Any:
 
 def _check_files(given: argparse.Namespace) -> None:
     """Refuse before the work what would fail after it."""
-    if given.out.endswith(".zarr"):
-        raise InputError("`--out` must end in .npz: zarr stores, and sweeps that outlive the process, come later.")
-    if not given.out.endswith(".npz"):
-        raise InputError(f"`--out` must end in .npz, got {given.out!r}.")
+    if not given.out.endswith((".npz", ".zarr")):
+        raise InputError(f"`--out` must end in .npz or .zarr, got {given.out!r}.")
+    if given.out.endswith(".npz"):
+        for name in ("executor", "chunk", "max_memory", "timeout"):
+            if getattr(given, name) is not None:
+                raise InputError(f"`--{name.replace('_', '-')}` is for stores, `--out` X.zarr, got {given.out!r}.")
     if given.plot:
         import_extra("matplotlib", "plot")
     for path in filter(None, (given.out, given.plot)):

@@ -19,7 +19,9 @@ from fastlyap.kernel.one_argument import (
     cos,
     cosh,
     erf,
+    erfc,
     exp,
+    expm1,
     log,
     log1p,
     sin,
@@ -31,8 +33,8 @@ from fastlyap.kernel.one_argument import (
 from fastlyap.kernel.rounding import absolute, floor, mod
 
 __all__ = [
-    "abs", "absolute", "acos", "asin", "atan", "atan2", "cbrt", "cos", "cosh", "erf", "exp",
-    "floor", "library", "log", "log1p", "maximum", "minimum", "mod", "pow", "sigmoid", "sign",
+    "abs", "absolute", "acos", "asin", "atan", "atan2", "cbrt", "cos", "cosh", "erf", "erfc", "exp",
+    "expm1", "floor", "library", "log", "log1p", "maximum", "minimum", "mod", "pow", "sigmoid", "sign",
     "sin", "sinh", "softplus", "sqrt", "tan", "tanh", "where",
 ]  # fmt: skip
 

@@ -93,6 +93,17 @@ def erf(x):
     return like(x, math.erf(x))
 
 
+def erfc(x):
+    """1 - erf(x), which keeps its digits where it is small."""
+    return like(x, math.erfc(x))
+
+
+@_quiet
+def expm1(x):
+    """exp(x) - 1, which keeps its digits where x is small."""
+    return np.expm1(x)
+
+
 @_quiet
 def sqrt(x):
     """Square root; NaN below 0."""
@@ -109,7 +120,7 @@ def _register(function, scalar) -> None:
         return lambda x: scalar(x)
 
 
-for _function in (sin, cos, tan, asin, acos, atan, exp, log, log1p, sinh, cosh, tanh, erf):
+for _function in (sin, cos, tan, asin, acos, atan, exp, expm1, log, log1p, sinh, cosh, tanh, erf, erfc):
     _register(_function, getattr(math, _function.__name__))
 
 

@@ -78,7 +78,7 @@ def gali(request: GaliRequest, plan: Plan, progress: Any) -> Gali:
             every=request.every, inner=request.inner, radius=request.integration.escape_radius,
         ))  # fmt: skip
     elif len(request.members):
-        kernels = cpu.load(request.system, request.integration, plan.width, plan.form)
+        kernels = cpu.load(request.system, request.integration, plan.width, plan.form, request.members.pool)
         complete = run_chunks(lambda part, pace: _chunk(request, part, kernels, pace, found), plan, progress)
     result = _result(request, plan, found)
     if not all(complete):

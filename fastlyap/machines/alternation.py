@@ -17,6 +17,7 @@ from fastlyap.backend import cpu
 from fastlyap.backend.frames import FrameBatch, Segment
 from fastlyap.errors import Interrupted
 from fastlyap.kernel import layout
+from fastlyap.machines import factored
 from fastlyap.machines.assembly import info, settings
 from fastlyap.machines.average import MEANINGLESS, initial_frame
 from fastlyap.machines.chunks import run_chunks
@@ -64,7 +65,7 @@ def finite_time(request: FiniteTimeRequest, plan: Plan, progress: Any) -> Finite
 
         reference_vectors.finite_time(request, found)
     elif len(request.members):
-        kernels = cpu.load(request.system, request.integration, plan.width, plan.form)
+        kernels = cpu.load(request.system, request.integration, plan.width, plan.form, request.members.pool)
         complete = run_chunks(lambda part, pace: _chunk(request, part, kernels, pace, found), plan, progress)
     result = _result(request, plan, found)
     if not all(complete):
@@ -129,12 +130,17 @@ def _chunk(request: FiniteTimeRequest, part: slice, kernels: cpu.Kernels, pace: 
     """The members in `part`; whether they were not interrupted."""
     how, n, members = request.integration, request.system.dim, request.members
     frame = initial_frame(n, min(request.k + 1, n), request.seed)  # one more tells the gap below the last
-    S, A = new_rows(members.x[part], frame)
-    P = members.p[part]
-    nothing = np.full((len(S), len(frame)), np.nan)
-    waiting = Waiting(np.arange(part.start, part.start + len(S)), nothing, np.zeros(len(S), dtype=np.int64))
     route = finite_route(request, kernels.width)
     try:
+        index = np.arange(part.start, part.stop)
+        if factored.fits(request):
+            index = factored.finite_time(request, part, kernels, pace, found)
+        S, A = new_rows(members.x[index], frame)
+        P = members.p[index]
+        nothing = np.full((len(S), len(frame)), np.nan)
+        waiting = Waiting(index, nothing, np.zeros(len(S), dtype=np.int64))
+        if not len(index):
+            return True
         batch = FrameBatch(kernels, (S, A, P), how)
         batch.advance_along(Segment(0, request.transient, 1, 0), 0, pace)
         S, A = batch.read()

@@ -11,7 +11,7 @@ import numpy as np
 from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
-from fastlyap.machines import delays, noise, subspace
+from fastlyap.machines import delays, drives, noise, subspace
 from fastlyap.machines.average import Chunk, Numbers
 from fastlyap.machines.planning import KEEP_BYTES, Plan
 from fastlyap.request import Integration, Members, SpectrumRequest, TrajectoryRequest
@@ -22,7 +22,8 @@ from fastlyap.status import Status
 def info(system: Any) -> SystemInfo:
     """The system's label on a result."""
     rules = [r for r in (system.recording, system.noise_recording) if r is not None]
-    driven = system.noise_count > 0 or any(rule.ops["t"] for rule in rules)
+    reads = system.architecture is not None and system.architecture.driven
+    driven = reads or system.noise_count > 0 or any(rule.ops["t"] for rule in rules)
     return SystemInfo(system.name, system.kind, system.dim, tuple(system.state_names), system.digest, not driven)
 
 
@@ -81,6 +82,7 @@ def spectrum(request: SpectrumRequest, plan: Plan, parts: list[Numbers], states:
     chosen = {
         "k": k, "every": request.every if request.every is not None else "auto", "direction": request.direction,
         "stderr_below": request.stderr_below, "seed": request.seed, **subspace.told(request.system),
+        **drives.told(request),
     }  # fmt: skip
     return Spectrum(
         **shaped, parameters=members.parameters, x0=members.x.reshape(*members.shape, request.system.dim),
@@ -119,9 +121,12 @@ def with_starts(members: Members, count: int, spread: Any, seed: int) -> Members
         size = 0.1 * (np.abs(members.x)[:, None] + scale)
     else:
         size = np.full((1, 1, 1), cast.real("spread", spread))
+    bits = np.random.Philox(key=[seed, 0])
+    generator, fresh = np.random.Generator(bits), bits.state  # setting the state is quicker than a new generator
     for e in range(len(x)):
         for m in range(1, count):  # the first start is the one given
-            generator = np.random.Generator(np.random.Philox(key=[seed, e * count + m]))
+            fresh["state"]["key"][1] = e * count + m
+            bits.state = fresh
             x[e, m] += (size[e] if len(size) > 1 else size[0])[0] * generator.standard_normal(x.shape[2])
     p = np.repeat(members.p, count, axis=0)
     past = None if members.past is None else np.repeat(members.past, count, axis=0)
@@ -131,7 +136,7 @@ def with_starts(members: Members, count: int, spread: Any, seed: int) -> Members
         for name, value in members.parameters.items()
     }
     shape, dims = (*members.shape, count), (*members.dims, "start")
-    return Members(x.reshape(-1, x.shape[2]), p, shape, dims, values, past, members.extent)
+    return replace(members, x=x.reshape(-1, x.shape[2]), p=p, shape=shape, dims=dims, parameters=values, past=past)
 
 
 def over_starts(result: Spectrum) -> Spectrum:
@@ -163,7 +168,7 @@ def over_starts(result: Spectrum) -> Spectrum:
     )  # fmt: skip
 
 
-def continued(system: Any, old: Any, steps: int, options: dict[str, Any]) -> SpectrumRequest:
+def continued(system: Any, old: Any, options: dict[str, Any], drive: Any) -> SpectrumRequest:
     """The request that goes on where the spectrum `old` ended."""
     if not isinstance(old, Spectrum):
         raise InputError(f"`resume` must be a Spectrum, got {type(old).__name__}.")
@@ -178,17 +183,21 @@ def continued(system: Any, old: Any, steps: int, options: dict[str, Any]) -> Spe
         s["dtype"],
     )  # fmt: skip
     size = math.prod(old.status.shape)
-    own = {name: np.shape(value) for name, value in system.parameters.items()}
+    done = s["transient"] + int(old.state["step"].max(initial=0))
+    steps = drives.counts(drive, options["steps"], done, (10_000, 0)).steps
     columns = [
-        np.broadcast_to(value, old.status.shape + own[name]).reshape(size, -1)
+        np.broadcast_to(value, old.status.shape + system.shapes[name]).reshape(size, -1)
         for name, value in old.parameters.items()
+        if system.architecture is None
     ]
     p = np.concatenate(columns, axis=1) if columns else np.zeros((size, 0))
     x = np.asarray(old.x0).reshape(size, system.dim)
-    members = noise.keyed(Members(x, p, old.status.shape, old.dims, dict(old.parameters)), system, s["seed"])
-    members = delays.placed(members, system, how)
+    members = Members(x, p, old.status.shape, old.dims, dict(old.parameters))
+    if system.architecture is not None:
+        members = drives.went_on(system, how, members, drive, done, steps, s.get("drive", ""))
+    members = delays.placed(noise.keyed(members, system, s["seed"]), system, how)
     state = {name: value.reshape((size, *value.shape[old.status.ndim :])) for name, value in old.state.items()}
-    noise.check_steps(system, how, s["transient"] + int(state["step"].max(initial=0)) + steps)
+    noise.check_steps(system, how, done + steps)
     return SpectrumRequest(
         system, how, members, s["k"], steps, s["transient"], None if s["every"] == "auto" else s["every"],
         s["direction"], options["stderr_below"], s["seed"], True, state,

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastlyap import status
 from fastlyap.kernel import layout
-from fastlyap.machines import delays, subspace
+from fastlyap.machines import delays, drives, subspace
 from fastlyap.machines.intervals import choose_intervals, longest, trial_steps
 from fastlyap.machines.rows import new_rows, read_growth, reset, with_cells
 from fastlyap.machines.run import Ensemble, Pace, Stopped
@@ -184,7 +184,7 @@ def numbers(chunk: Chunk, request: SpectrumRequest) -> Numbers:
         rates=rates, stderr=stderr_of(growth.cells, growth.n_cells, growth.cell_steps * how.dt), volume=volume,
         divergence=divergence, conditioning=A[:, layout.CONDITIONING], code=A[:, layout.STATUS].astype(np.int8),
         failed_step=failed_steps(A, members.step, before), step=members.step, transient=request.transient,
-        eps=how.eps, converged=chunk.converged,
+        eps=how.eps, converged=chunk.converged, expected=drives.rank_lost(request.system, growth.log_det),
     )  # fmt: skip
     end = how.t0 + (request.transient + members.step) * how.dt
     state = members.S[:, : request.system.dim]
@@ -199,19 +199,25 @@ def failed_steps(A: np.ndarray, step: np.ndarray, transient: int) -> np.ndarray:
 
 
 def judge(
-    *, rates, stderr, volume, divergence, conditioning, code, failed_step, step, transient, eps, converged
-) -> Numbers:
-    """Sort the rates, form the checks, and give every member its final status."""
+    *, rates, stderr, volume, divergence, conditioning, code, failed_step, step, transient, eps, converged,
+    expected=False,
+) -> Numbers:  # fmt: skip
+    """Sort the rates, form the checks, and give every member its final status.
+
+    expected : exponents -inf are no failure; the conditioning then tells of what rounding leaves of lost directions.
+    """
     code = code.copy()
     failed = code >= status.NOT_FINITE
-    lost = np.isneginf(rates).any(axis=1) | (conditioning * eps > MEANINGLESS)
+    rankless = np.isneginf(rates).any(axis=1)
+    lost = (rankless | (conditioning * eps > MEANINGLESS)) & ~(rankless & expected)
     code[~failed & lost] = status.DEGENERATE
     code[~failed & ~lost & ~converged] = status.NOT_CONVERGED
     code[~failed & (step == 0)] = status.PENDING
     blank = failed | (step == 0)
     with np.errstate(invalid="ignore"):
         sums = rates.sum(axis=1)
-        checks = [np.where(blank, np.nan, sums - other) for other in (volume, divergence)]
+        off = [np.where(sums == other, 0.0, sums - other) for other in (volume, divergence)]  # both may be -inf
+        checks = [np.where(blank, np.nan, other) for other in off]
     rates, stderr = (np.where(blank[:, None], np.nan, value) for value in (rates, stderr))
     order = np.argsort(-rates, axis=1, kind="stable")
     n_steps = np.where(failed, np.maximum(failed_step - transient, 0), step)

@@ -36,7 +36,7 @@ def new_batches(request: Any, plan: Plan) -> Callable:
     if plan.backend == "cpu":
         from fastlyap.backend import cpu
 
-        kernels = cpu.load(request.system, request.integration, plan.width, plan.form)
+        kernels = cpu.load(request.system, request.integration, plan.width, plan.form, request.members.pool)
         return lambda S, A, P: cpu.CpuBatch(kernels, S, A, P)
     from fastlyap.backend import cuda
 

@@ -37,7 +37,7 @@ def vectors(request: VectorsRequest, plan: Plan, progress: Any) -> Vectors:
     found = Found.empty(request)
     complete = [True]
     if len(request.members):
-        kernels = cpu.load(request.system, request.integration, plan.width, plan.form)
+        kernels = cpu.load(request.system, request.integration, plan.width, plan.form, request.members.pool)
         complete = run_chunks(lambda part, pace: _chunk(request, part, kernels, pace, found), plan, progress)
     result = orientation.result(request, plan, found)
     if not all(complete):

@@ -19,7 +19,8 @@ class FiniteTime(Result):
     Attributes
     ----------
     exponents : (..., k)
-        In nats per unit time (flows; of |dt|) or per step (maps), largest first; failed members hold NaN.
+        In nats per unit time (flows; of |dt|), per step (maps) or per layer (networks), largest first; failed members
+        hold NaN. Of networks the last batch axis is that of the samples. -inf where rank is lost, as on dead paths.
     change : (..., k)
         By how much the log singular values (not divided by the time) changed in the last sweep, in nats.
     right : (..., k, n)
@@ -29,7 +30,7 @@ class FiniteTime(Result):
     n_sweeps : (...) int64
         Sweeps, there and back, that each member took.
     state : (..., n)
-        Where the stretch ends.
+        Where the stretch ends. Of networks `left` and `state` are as wide as the last layer.
     conditioning : (...)
         Largest conditioning of the frame met between two reorthonormalisations.
     status, failed_step, parameters, x0, dims, system, settings
@@ -60,14 +61,26 @@ class FiniteTime(Result):
     def __repr__(self) -> str:
         return summary.finite_time(self)
 
+    def axes(self, name: str) -> tuple[str, ...]:
+        """Names of the axes behind the batch's; the two ends of a network need not be equally wide."""
+        found = super().axes(name)
+        if self.system.kind == "net" and name in ("left", "state"):
+            return (*found[:-1], "output")
+        return found
+
     @property
     def unit(self) -> Unit:
         """Of the exponents."""
         return units.natural(self.system.kind)
 
     @property
+    def n_dead(self) -> np.ndarray:
+        """(...) How many of the exponents are -inf: directions that nothing comes through, dead units for instance."""
+        return np.isneginf(self.exponents).sum(axis=-1)[()]
+
+    @property
     def duration(self) -> float:
-        """Length of the stretch in units of time (flows) or steps (maps), positive."""
+        """Length of the stretch in units of time (flows), steps (maps) or layers (networks), positive."""
         return self.settings["steps"] * abs(self.settings["dt"] or 1.0)
 
     @property

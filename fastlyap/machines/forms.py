@@ -14,6 +14,8 @@ SHORT, LEAST = 8, 0.45  # with fewer vectors than SHORT filling the matrix decid
 
 def form_of(system: Any, k: int, members: int, lanes: int) -> str:
     """The form that is fastest for k tangent vectors of so many members, on a machine with so many lanes."""
+    if system.architecture is not None:
+        return "dense"
     if system.recording is None:
         return "kernels"
     if system.dim <= LARGEST_TUPLE:

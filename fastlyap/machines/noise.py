@@ -37,7 +37,7 @@ def keyed(members: Members, system: Any, seed: int) -> Members:
     for i in range(3):
         keys[:, i] = seed >> i * LIMB & (1 << LIMB) - 1
     keys[:, 3], keys[:, 4] = number & (1 << LIMB) - 1, number >> LIMB
-    p = members.p[:, : system.flat_parameters.size]
+    p = members.p if system.architecture is not None else members.p[:, : system.flat_parameters.size]
     return replace(members, p=np.concatenate([p, keys], axis=1))
 
 
@@ -53,5 +53,5 @@ def check_steps(system: Any, how: Integration, steps: int) -> None:
 
 def check_ready(system: Any, members: Members) -> None:
     """Refuse a request of a noisy system that carries no keys."""
-    if system.noise_count and members.p.shape[1] != columns(system):
+    if system.architecture is None and system.noise_count and members.p.shape[1] != columns(system):
         raise InputError(f"`system` {system.name} has noise, with which this function cannot be used.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,8 @@ def check_cuda(system: Any) -> None:
         )
     if system.delays:
         raise InputError(f'`backend` "cuda" cannot run {system.name}, which has a delay; use "cpu".')
+    if system.architecture is not None:
+        raise InputError('`backend` "cuda" cannot run recurrent cells yet; use "cpu".')
     if system.recording is None:
         raise InputError('`backend` "cuda" needs a rule that is recorded, not kernels; use "cpu".')
     if system.dim > LARGEST_TUPLE:
@@ -148,12 +151,14 @@ def make_plan(
     chunk = chunk_size(n_members, max(width, CHUNK_BYTES // (8 * rows * 3)), width, used)
     family = _family(chosen, form, width)
     flops = _flops(system, how, k, past.rows if past else n)
-    power = 1e12 if chosen == "cuda" else 4e9 * min(width, 8)  # operations per second; a card's is a guess
+    products = 8 if form == "dense" else width  # what matrix products make of a core
+    power = 1e12 if chosen == "cuda" else 4e9 * min(products, 8)  # operations per second; a card's is a guess
     rate = power / max(flops, 1.0) if chosen != "reference" else 2e3
     memory = used * 3 * 8 * rows * chunk + 8 * n_members * (4 * k + 8)
+    program = _program(chosen, how, width, form, system.architecture is not None)
     return Plan(
-        verb, system.name, chosen, _program(chosen, how, width, form), family, form, width, n_members, chunk,
-        n_members * steps, used, memory, n_members * steps / rate / used, _cached(chosen, system, how, width, form),
+        verb, system.name, chosen, program, family, form, width, n_members, chunk, n_members * steps, used, memory,
+        n_members * steps / rate / used, _cached(chosen, system, how, width, form),
     )  # fmt: skip
 
 
@@ -172,7 +177,7 @@ def _family(backend: str, form: str, width: int) -> str:
     return f"one member at a time, {form}" if width == 1 else f"lanes of {width} members, {form}"
 
 
-def _program(backend: str, how: Integration, width: int, form: str) -> str:
+def _program(backend: str, how: Integration, width: int, form: str, cells: bool = False) -> str:
     """The name within which results agree to the last bit."""
     if backend == "reference":
         return "reference-" + how.dtype
@@ -182,22 +187,26 @@ def _program(backend: str, how: Integration, width: int, form: str) -> str:
         return f"interpreted-{form}-{how.dtype}"
     from fastlyap.kernel import elementary
 
-    library = elementary.library() if width > 1 else "libm"
+    library = elementary.library() if width > 1 or cells else "libm"
     return f"lanes{width}-{form}-{how.dtype}-{hardware.simd_name()}-{library}"
 
 
 def _flops(system: Any, how: Integration, k: int, length: int) -> float:
     """Operations of a member-step, roughly."""
     stages = STAGES[how.integrator]
-    operations = system.recording.ops.total() if system.recording is not None else system.dim**2
+    if system.architecture is not None:
+        operations = 2 * sum(math.prod(shape) for shape in system.shapes.values())
+    else:
+        operations = system.recording.ops.total() if system.recording is not None else system.dim**2
     drawn = 100.0 * system.noise_count
     return stages * (operations + 4 * system.dim) * (1 + k) + 2.0 * length * k * k / 8 + drawn
 
 
 def _cached(backend: str, system: Any, how: Integration, width: int, form: str) -> bool:
-    if backend != "cpu" or hardware.interpreted() or system.recording is None:
+    if backend != "cpu" or hardware.interpreted() or system.kernels is not None:
         return False
     from fastlyap.backend import cpu
     from fastlyap.trace import cache
 
-    return cache.is_compiled(cpu.module_of(system, how.integrator, width, form).text, cpu.options(width, how.dtype))
+    made = cpu.module_of(system, how.integrator, width, form, how.dtype)
+    return cache.is_compiled(made.text, cpu.options(width, how.dtype))

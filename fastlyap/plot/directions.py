@@ -9,6 +9,7 @@ from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.labels import batch_axis, import_extra, member_index
 from fastlyap.plot import style
+from fastlyap.plot.fields import over_inputs
 from fastlyap.plot.quantity import Quantity, ordinal
 from fastlyap.plot.sweeps import chart, curves
 from fastlyap.status import Status
@@ -151,9 +152,11 @@ def ftle_map(result: Any, extent: Sequence[float] | None = None, *, index: int =
     Parameters
     ----------
     result : FiniteTime
-        With two batch axes.
+        With two batch axes; or of a network, over inputs (ny, nx, 2) or (ny * nx, 2) that fill a grid, or over any
+        plane of inputs (ny, nx, n).
     extent : (left, right, bottom, top), optional
-        Borders of the picture; by default the values that were varied.
+        Borders of the picture; by default the values that were varied. For a plane of more than two inputs, what it
+        spans.
     index : int
         Which exponent, 0 for the largest.
     ax : matplotlib Axes, optional
@@ -163,6 +166,10 @@ def ftle_map(result: Any, extent: Sequence[float] | None = None, *, index: int =
     -------
     matplotlib Axes
     """
+    if extent is not None and len(extent) != 4:
+        raise InputError(f"`extent` must be (left, right, bottom, top), got {extent!r}.")
+    if result.system.kind == "net":
+        result = over_inputs(result, extent)
     if result.status.ndim != 2:
         raise InputError(f"`result` must have two batch axes for a map, got shape {result.status.shape}.")
     if cast.count("index", index, 0) >= result.exponents.shape[-1]:
@@ -171,8 +178,6 @@ def ftle_map(result: Any, extent: Sequence[float] | None = None, *, index: int =
     name = "largest" if index == 0 else f"{ordinal(index)} largest"
     shown = Quantity(values, f"{name} finite-time exponent\n({result.unit})", False, False)
     borders = extent if extent is not None else [f(batch_axis(result, i)[0]) for i in (0, 1) for f in (np.min, np.max)]
-    if len(borders) != 4:
-        raise InputError(f"`extent` must be (left, right, bottom, top), got {extent!r}.")
     left, right, bottom, top = borders
     shape = abs((top - bottom) / (right - left)) if right != left and top != bottom else 1.0
     ax = chart(result, shown, Status.failed(result.status), style.new_axes(ax, height=np.clip(5.5 * shape + 0.8, 2, 9)))

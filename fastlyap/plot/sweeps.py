@@ -1,5 +1,6 @@
 """A quantity over a batch of one axis (curves) or two (a map)."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fastlyap.plot.quantity import Quantity, ordinal, quantity
 from fastlyap.status import Status
 
 HATCH = "/////"
+MOST = 1000  # blocks along an axis that are drawn of a sweep on disk
 
 
 def sweep(result: Any, what: str = "exponents", index: int = 0, ax: Any = None) -> Any:
@@ -19,8 +21,10 @@ def sweep(result: Any, what: str = "exponents", index: int = 0, ax: Any = None) 
 
     Parameters
     ----------
-    result : Spectrum
-        With one batch axis (curves, with a band of two standard errors for exponents) or two (a map).
+    result : Spectrum or Sweep
+        With one batch axis (curves, with a band of two standard errors for exponents) or two (a map). Of a sweep on
+        disk, which may be larger than memory, means over blocks where there are more than 1000 members along an axis;
+        a block is hatched where all of its members failed.
     what : str
         "exponents", "kaplan_yorke", "n_positive", "entropy", "stderr", "status", ...
     index : int
@@ -32,13 +36,10 @@ def sweep(result: Any, what: str = "exponents", index: int = 0, ax: Any = None) 
     -------
     matplotlib Axes
     """
-    shown = quantity(result, what)
-    n_batch = result.status.ndim
-    if n_batch not in (1, 2):
+    if len(result.dims) not in (1, 2):
         raise InputError(f"`result` must have one or two batch axes to be drawn, got shape {result.status.shape}.")
-    failed = Status.failed(result.status)
-    if n_batch == 1:
-        errors = getattr(result, "stderr", None) if what == "exponents" else None
+    shown, errors, failed, result = _in_blocks(result, what) if hasattr(result, "coarse") else _as_it_is(result, what)
+    if len(result.dims) == 1:
         return curves(result, shown, errors, failed, style.new_axes(ax))
     if shown.values.ndim == 3:
         k = shown.values.shape[-1]
@@ -47,6 +48,38 @@ def sweep(result: Any, what: str = "exponents", index: int = 0, ax: Any = None) 
         name = "largest" if index == 0 else f"{ordinal(index)} largest"
         shown = shown._replace(values=shown.values[..., index], label=f"{name} {shown.label}")
     return chart(result, shown, failed, style.new_axes(ax, height=5.0))
+
+
+def _as_it_is(result: Any, what: str) -> tuple[Quantity, Any, np.ndarray, Any]:
+    """The quantity, errors, failures and labels of a result in memory."""
+    errors = getattr(result, "stderr", None) if what == "exponents" else None
+    return quantity(result, what), errors, Status.failed(result.status), result
+
+
+def _in_blocks(sweep: Any, what: str) -> tuple[Quantity, Any, np.ndarray, Any]:
+    """The same of a sweep on disk, as means over blocks of members."""
+    shown = quantity(sweep.result((slice(0, 1),) * len(sweep.dims)), what)
+    means, worst, firsts = sweep.coarse(lambda part: quantity(part, what).values, MOST)
+    if what == "status":
+        means = worst.astype(np.float64)
+    elif shown.counted:
+        means = np.round(means)
+    errors = None
+    if what == "exponents" and len(firsts) == 1 and "stderr" in dir(sweep):
+        errors = sweep.coarse(lambda part: part.stderr, MOST)[0]
+    alone = Status.failed(worst) & np.isnan(means.reshape(*worst.shape, -1)).all(axis=-1)
+
+    def cut(values: np.ndarray) -> np.ndarray:
+        for axis, places in enumerate(firsts):
+            if values.ndim > axis and values.shape[axis] > 1:
+                values = values.take(places, axis)
+        return values
+
+    parameters = {name: cut(values) for name, values in sweep.parameters.items()}
+    result = SimpleNamespace(
+        dims=sweep.dims, status=worst, parameters=parameters, x0=cut(sweep.x0), system=sweep.system
+    )
+    return shown._replace(values=means), errors, alone if what != "status" else Status.failed(worst), result
 
 
 def curves(result: Any, shown: Quantity, errors: Any, failed: np.ndarray, ax: Any) -> Any:

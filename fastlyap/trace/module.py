@@ -55,21 +55,21 @@ step_back = {step_back}
 @entry
 def grow(S, A, P, W, lo, hi, k, full, t0, dt, step, n_steps, every, counts, close, radius, rtol, atol, eps):
     for b in range(lo, hi):
-        growth.grow(model, stepper, rows(S[b]), rows(A[b]), rows(P[b]), rows(W), k, full, t0, dt, step, n_steps,
+        growth.grow(model, {grower}, rows(S[b]), rows(A[b]), {given}, rows(W), k, full, t0, dt, step, n_steps,
                     every, counts, close, radius, rtol, atol, eps)
 
 
 @entry
 def follow(S, A, P, W, lo, hi, full, t0, dt, step, n_steps, radius, rtol, atol, X, stride):
     for b in range(lo, hi):
-        growth.follow(model, stepper, rows(S[b]), rows(A[b]), rows(P[b]), rows(W), full, t0, dt, step, n_steps,
+        growth.follow(model, stepper, rows(S[b]), rows(A[b]), {given}, rows(W), full, t0, dt, step, n_steps,
                       radius, rtol, atol, rows(X[b]), stride)
 
 
 @entry
 def pull_back(S, A, P, W, X, lo, hi, k, full, t0, dt, first, n_steps, pulled, every, radius, rtol, atol, eps):
     for b in range(lo, hi):
-        adjoints.pull_back(model, stepper, puller, step_back, rows(S[b]), rows(A[b]), rows(P[b]), rows(W), rows(X),
+        adjoints.pull_back(model, stepper, puller, step_back, rows(S[b]), rows(A[b]), {given}, rows(W), rows(X),
                            k, full, t0, dt, first, n_steps, pulled, every, radius, rtol, atol, eps)
 
 
@@ -77,7 +77,7 @@ def pull_back(S, A, P, W, X, lo, hi, k, full, t0, dt, first, n_steps, pulled, ev
 def record(S, A, P, W, X, lo, hi, at, width, k, keep, flow, whole, t0, dt, step, n_points, every, spare, radius, rtol,
            atol, eps):
     for b in range(lo, hi):
-        covariant.record(model, stepper, rows(S[b]), rows(A[b]), rows(P[b]), rows(W), rows(X[b - lo]), at, width, k,
+        covariant.record(model, stepper, rows(S[b]), rows(A[b]), {given}, rows(W), rows(X[b - lo]), at, width, k,
                          keep, flow, whole, t0, dt, step, n_points, every, spare, radius, rtol, atol, eps)
 
 
@@ -85,7 +85,7 @@ def record(S, A, P, W, X, lo, hi, at, width, k, keep, flow, whole, t0, dt, step,
 def record_back(S, A, P, W, X, states, lo, hi, width, k, keep, whole, t0, dt, first, n_points, every, spare, radius,
                 rtol, atol, eps):
     for b in range(lo, hi):
-        covariant.record_back(model, stepper, puller, step_back, rows(S[b]), rows(A[b]), rows(P[b]), rows(W),
+        covariant.record_back(model, stepper, puller, step_back, rows(S[b]), rows(A[b]), {given}, rows(W),
                               rows(X[b - lo]), rows(states[b - lo]), width, k, keep, whole, t0, dt, first, n_points,
                               every, spare, radius, rtol, atol, eps)
 
@@ -105,6 +105,8 @@ class Module(NamedTuple):
     text: str
     stored: int  # Jacobian entries kept for each stage
     stages: int
+    spare: int = 0  # more rows of scratch for a state and each of its vectors
+    places: int = 0  # whole numbers among a member's parameters that say where its weights lie
 
 
 def assemble(recording, integrator: str, width: int, form: str) -> Module:
@@ -125,13 +127,16 @@ def _functions(recording, form: str) -> tuple[str, int]:
 
 def compose(
     functions: str, *, n: int, stored: int, integrator: str, width: int, title: str, stepping: tuple | None = None,
-    reorthonormalise: str = "frame.reorthonormalise",
+    reorthonormalise: str = "frame.reorthonormalise", given: str = "rows(P[b])", grower: str = "stepper",
 ) -> Module:  # fmt: skip
-    """A module of these functions, which keep `stored` entries for each stage; `stepping` as in `STEPPERS`."""
+    """A module of these functions, which keep `stored` entries for each stage; `stepping` as in `STEPPERS`.
+
+    given : what block b's functions get as parameters; grower : what steps state and frame in a spectrum.
+    """
     stages, stepper, puller, step_back = stepping or STEPPERS[integrator]
     text = _HEAD.format(title=title, width=width) + functions
     text += _ENTRIES.format(
         n=n, m=stored, free=stages * stored, stepper=stepper, puller=puller, step_back=step_back,
-        reorthonormalise=reorthonormalise,
-    )
+        reorthonormalise=reorthonormalise, given=given, grower=grower,
+    )  # fmt: skip
     return Module(text, stored, stages)

@@ -80,7 +80,7 @@ def grid(x0: Mapping[str, Any] | np.ndarray | None = None, **arrays: Any) -> Gri
     Examples
     --------
     >>> import numpy as np
-    >>> from fastlyap.sweep import grid
+    >>> from fastlyap.sweeps import grid
     >>> g = grid(rho=np.linspace(0, 100, 5), sigma=[8.0, 10.0])
     >>> g.dims, g.shape, g["sigma"].shape
     (('rho', 'sigma'), (5, 2), (1, 2))

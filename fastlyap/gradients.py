@@ -1,0 +1,238 @@
+"""The verb `gradient`: how an average or a final value changes with the parameters."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from fastlyap import cast, lyapunov
+from fastlyap import objective as objectives
+from fastlyap.errors import InputError, Interrupted
+from fastlyap.machines import (
+    backprop,
+    fast_response,
+    finite_difference,
+    gradient_assembly,
+    kernel_methods,
+    noise,
+    shadowing,
+)
+from fastlyap.machines.gradient_result import Gradient
+from fastlyap.machines.gradient_starts import repeated
+from fastlyap.machines.run import Stopped
+from fastlyap.method import (
+    Backprop,
+    FastResponse,
+    FiniteDifference,
+    KernelDifferentiation,
+    Method,
+    PathKernel,
+    Shadowing,
+)
+from fastlyap.method import method as checked_method
+from fastlyap.request import GradientRequest
+from fastlyap.result import raise_failures
+from fastlyap.trace import wraps
+
+SMOOTH = (Backprop, PathKernel, Shadowing, FastResponse)  # methods that differentiate the objective
+WRAP_SAMPLES = 64
+
+
+def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters: Any, o: dict) -> GradientRequest:
+    """Check every argument of `gradient`; nothing has been compiled yet."""
+    system = _differentiable(cast.system(system))
+    found = objectives.objectives(objective)
+    method = _chosen(checked_method(o["method"]), system, found[0].kind == "average" and o["transient"])
+    names, by_start = _wrt(wrt, system)
+    how = lyapunov.integration(system, o)
+    steps, transient = cast.count("steps", o["steps"], 1), cast.count("transient", o["transient"], 0)
+    seed, count = cast.count("seed", o["seed"], 0), cast.count("members", o["members"], 1)
+    if by_start and transient:
+        raise InputError('`transient` must be 0 for a gradient by "x0", which the transient would make one by the '
+                         f"state long before, got {transient}.")  # fmt: skip
+    noise.check_steps(system, how, (64 if not system.noise_count else 1) * transient + steps)
+    spread, finite = o["spread"], not transient and isinstance(method, (Backprop, FiniteDifference))
+    if isinstance(spread, str) and (system.noise_count or finite):
+        cast.choice("spread", spread, ("auto",))
+        spread = 0.0  # independent noise parts members; a run from a given start is the objective itself
+        count = count if system.noise_count else 1
+    batch = repeated(cast.members(system, x0, parameters), count, spread, seed)
+    recordings = tuple(one.recorded(system) for one in found)
+    if isinstance(method, SMOOTH):
+        for one in recordings:
+            objectives.check_slope(one, method.name)
+    first, columns = 0, list[int]()
+    for name, value in system.parameters.items():
+        size = int(np.prod(np.shape(value), dtype=int))
+        if name in names:
+            columns += range(first, first + size)
+        first += size
+    ordered = tuple(name for name in system.parameters if name in names)
+    request = GradientRequest(
+        system, how, noise.keyed(batch, system, seed), recordings, found[0].kind, ordered, tuple(columns), by_start,
+        steps, transient, count, seed, method, bool(o["keep_members"]),
+    )  # fmt: skip
+    if isinstance(method, (KernelDifferentiation, PathKernel)):
+        kernel_methods.check(request)
+    if isinstance(method, Shadowing):
+        shadowing.check(request)
+    if isinstance(method, FastResponse):
+        fast_response.check(request)
+    return request
+
+
+def _differentiable(system: Any) -> Any:
+    """Refuse systems that gradients are not available for yet."""
+    if system.delays:
+        raise InputError(f"`system` {system.name} has a delay; gradients of delay systems are not available yet.")
+    if system.architecture is not None:
+        raise InputError(f"`system` {system.name} is a recurrent cell; use its own `backward`. Gradients of cells by "
+                         "`fl.gradient` are not available yet.")  # fmt: skip
+    if system.recording is None:
+        raise InputError(f"`system` {system.name} consists of compiled functions; gradients need a recorded rule.")
+    return system
+
+
+def _chosen(method: Method | str, system: Any, long: Any) -> Method:
+    """The method for "auto"; `long` tells averages over an attractor from objectives of a given start."""
+    if isinstance(method, Method):
+        return method
+    if system.noise_count:
+        return PathKernel()
+    return Shadowing() if long else Backprop()
+
+
+def _wrt(wrt: Any, system: Any) -> tuple[set[str], bool]:
+    """Names of parameters, and whether the start is among what to differentiate by."""
+    given = tuple(system.parameters) if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
+    by_start = "x0" in given and "x0" not in system.parameters
+    for name in given:
+        if name in system.parameters or (name == "x0" and by_start):
+            continue
+        if name == "noise_size":
+            raise InputError(f'`wrt` "noise_size" is a parameter of systems made by with_noise(...); {system.name} has '
+                             "none: name the parameter of its noise, or add noise.")  # fmt: skip
+        known = ", ".join([*system.parameters, "x0"])
+        raise InputError(f"`wrt` has no `{name}` in {system.name}; there are: {known}.")
+    if not given:
+        raise InputError(f"`wrt` is empty: {system.name} has no parameters; name some, or \"x0\".")
+    return {name for name in given if name in system.parameters}, by_start
+
+
+def gradient(
+    system: Any,
+    objective: Any,
+    wrt: Any = None,
+    x0: Any = None,
+    parameters: Any = None,
+    *,
+    steps: int = 10_000,
+    transient: int = 1_000,
+    dt: float | None = None,
+    t0: float = 0.0,
+    integrator: str | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    escape_radius: float = 1e8,
+    members: int = 16,
+    spread: float | str = "auto",
+    seed: int = 0,
+    method: Any = "auto",
+    keep_members: bool = False,
+    backend: str = "auto",
+    threads: int | None = None,
+    progress: Any = None,
+    throw: bool = False,
+) -> Any:
+    """The gradient of a long-time average or a final value, with a standard error.
+
+    Parameters
+    ----------
+    system : System
+    objective : fl.average(fn), fl.terminal(fn), or a tuple of either
+    wrt : str or sequence of str, optional
+        Parameters to differentiate by, all by default; also "x0" (without transient) and "noise_size".
+    x0, parameters : as in `fl.spectrum`
+        Batch axes in front of own shapes; every point of the batch gets its own gradient.
+    steps, transient : int
+        Steps of the run and before it. Deterministic members that have not parted after the transient go on with it,
+        up to 64 times as long.
+    members : int
+        Repetitions of every point, whose spread gives the standard errors.
+    spread : float or "auto"
+        Size of the perturbations of their starts. "auto": 0.1 * (|x0_i| + the rms of x0); none with noise, nor for
+        Backprop and FiniteDifference without transient, where one member is the exact answer.
+    method : a method or "auto"
+        fl.Backprop(), fl.Shadowing(), fl.FastResponse(), fl.KernelDifferentiation(), fl.PathKernel() or
+        fl.FiniteDifference(step). "auto": PathKernel with noise; without, Shadowing of averages after a transient, and
+        Backprop otherwise.
+    keep_members : bool
+        Keep every member's gradient in the result.
+    Others as in `fl.spectrum`.
+
+    Returns
+    -------
+    Gradient, or a tuple of them for a tuple of objectives
+
+    Raises
+    ------
+    InputError
+        For wrong arguments, before anything is compiled.
+    Interrupted
+        On Ctrl-C.
+    """
+    given = dict(locals(), dtype="float64")
+    ours = ("dtype", "objective")
+    again = functools.partial(gradient, **{name: value for name, value in given.items() if name not in ours})
+    request = gradient_request(system, objective, wrt, x0, parameters, given)
+    if backend not in ("auto", "cpu"):
+        raise InputError(f'`backend` must be "auto" or "cpu" for gradients, got {backend!r}.')
+    try:
+        results = _run(request, backend, threads, progress)
+    except Stopped:
+        raise Interrupted("stopped by Ctrl-C", partial=None) from None
+    for result, one in zip(results, objectives.objectives(objective), strict=True):
+        object.__setattr__(result, "_again", functools.partial(again, objective=one))
+        if throw:
+            raise_failures(result)
+    return results if isinstance(objective, (tuple, list)) else results[0]
+
+
+def _run(request: GradientRequest, backend: Any, threads: Any, progress: Any) -> tuple[Gradient, ...]:
+    """Run the method and put its numbers together."""
+    how = request.integration
+    settings = {
+        "steps": request.steps, "transient": request.transient, "members": request.repetitions, "seed": request.seed,
+        "integrator": how.integrator, "dt": how.dt if request.system.kind == "flow" else None, "t0": how.t0,
+        "dtype": how.dtype, "method": repr(request.method), "objective": request.kind,
+    }  # fmt: skip
+    checks = gradient_assembly.Checks(request.points)
+    if isinstance(request.method, FiniteDifference):
+        found, starts = finite_difference.run(request, backend, threads, progress)
+        return gradient_assembly.gradients(request, found, starts, settings, checks, {})
+    if isinstance(request.method, Backprop):
+        found, starts = backprop.run(request, backend, threads, progress)
+        stats = backprop.judged(request, found, checks)
+    elif isinstance(request.method, Shadowing):
+        found, starts, stats = shadowing.run(request, checks, backend, threads, progress)
+    elif isinstance(request.method, FastResponse):
+        found, starts, stats = fast_response.run(request, checks, backend, threads, progress)
+    else:
+        found, starts, stats = kernel_methods.run(request, checks, backend, threads, progress)
+    _check_wraps(request, starts, checks, stats)
+    return gradient_assembly.gradients(request, found, starts, settings, checks, stats)
+
+
+def _check_wraps(request: GradientRequest, starts: Any, checks: Any, stats: dict[str, Any]) -> None:
+    """Doubt gradients along the path of objectives that jump where a coordinate is wrapped."""
+    method = request.method
+    if isinstance(method, KernelDifferentiation) or np.all(np.asarray(stats.get("beta", 0.0)) == 1.0):
+        return
+    some = slice(0, WRAP_SAMPLES)
+    x, p = starts.rows[some, :-1], request.members.p[some, : request.system.flat_parameters.size]
+    if any(wraps.differs(one, request.system.recording, x, p) for one in request.objectives):
+        stats["wrapped"] = True
+        checks.doubt(np.ones(request.points, dtype=bool), "rule or objective jump where a coordinate is wrapped, which "
+                     "a derivative along the path does not see; use fl.KernelDifferentiation")  # fmt: skip

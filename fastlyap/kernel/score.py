@@ -1,0 +1,219 @@
+"""One step of a noisy system pulled back, a share of the covectors handed to the noise: kernel and path-kernel.
+
+x' = step(x) + s(x) V w, w the scaled normals of the step. With B, A the derivatives of the step alone, psi what the
+objective gains later, b / s the score of the noise (component by component, or along the directions V) and Pi the
+projection onto where there is noise, one step of the path-kernel is
+
+    mu = (1 - beta Pi)' nu' + beta psi b / s,   g += B' mu + (s_theta V w) . nu',   nu = A' mu + (s_x V w) . nu'.
+
+beta = 0 is backpropagation, beta = 1 kernel differentiation. Source: Ni, Adjoint path-kernel (2025), in discrete time.
+Kernel differentiation itself needs no nu; there the noise's own parameters enter by their score s_theta (b^2 - 1) / s.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fastlyap.kernel._compile import kernel
+from fastlyap.kernel.lanes import like, narrow_like, select, slot, wide
+from fastlyap.kernel.sensitivity import examine
+
+
+class Score(NamedTuple):
+    """The noise of one system: its functions, its sizes, and where things lie."""
+
+    own: int  # states x
+    q: int  # normals of a step
+    normals: int  # the row of P with the first of them
+    share: int  # the row of P with the member's 1 - beta
+    far: int  # the first of 4 n + rows of scratch that a step leaves alone
+    rows: int  # of the blocks of the functions below
+    directed: bool  # whether there are directions V (then all sizes are the same)
+    varies: bool  # whether the size depends on states or on parameters that are states
+    spread: object  # (own, q) V+', the score of the normals as a covector of the state
+    inside: object  # (own, own) Pi
+    sizes: Callable  # (t, x, P, J, o, out) -> s, and zeros
+    sizes_linearise: Callable
+    sizes_adjoint: Callable  # (J, o, P, w, out) -> (s_x, s_theta)' w
+    push_linearise: Callable  # the same of s V w
+    push_adjoint: Callable
+
+
+@kernel
+def _ratio(z, a, b):
+    """a / b, and 0 where b is 0."""
+    none = b == like(z, 0.0)
+    return select(none, like(z, 0.0), a / select(none, like(z, 1.0), b))
+
+
+@kernel
+def _scores(model, score, t, dt, square, S, P, W):
+    """Write b / (scale s) to `own` rows of scratch and the sizes s to others; where s = 0 there is no score."""
+    n = model.n
+    far = score.far + score.rows
+    s = score.sizes(like(S[0], t), model.get(S, 0), P, W, score.far, slot(W, far, n))
+    model.put(W, far + n, s)
+    inverse = like(S[0], 1.0 / square)
+    if score.directed:
+        for i in range(score.own):
+            total = like(S[0], 0.0)
+            for j in range(score.q):
+                total = total + like(total, score.spread[i, j]) * P[score.normals + j]
+            W[far + 2 * n + i] = _ratio(total, total * inverse, W[far + n])
+    else:
+        for i in range(score.own):
+            w = P[score.normals + i]
+            W[far + 2 * n + i] = _ratio(w, w * inverse, W[far + n + i])
+
+
+@kernel
+def _mix(model, score, S, o, W, psi, keep, share):
+    """nu <- (1 - share Pi) nu + share psi b / s; where nothing is kept, nu may be infinite."""
+    n = model.n
+    zero = like(S[0], 0.0)
+    b = score.far + score.rows + 2 * n
+    size = score.far + score.rows + n
+    if score.directed:
+        Y = slot(W, score.far + score.rows, n)
+        for i in range(score.own):
+            total = zero
+            for j in range(score.own):
+                total = total + like(zero, score.inside[i, j]) * S[o + j]
+            Y[i] = total
+        for i in range(score.own):
+            rest = select(share == zero, S[o + i], S[o + i] - share * Y[i])
+            S[o + i] = rest + share * psi * W[b + i]
+    else:
+        for i in range(score.own):
+            rest = select(keep == zero, zero, keep * S[o + i])
+            S[o + i] = select(W[size + i] == zero, S[o + i], rest + share * psi * W[b + i])
+
+
+@kernel
+def _advanced(model, score, advance, t, dt, square, S, A, P, W, rtol, atol):
+    """Advance; the state stays as it was, the new one goes to rows of scratch, the scores of the step beside it."""
+    n = model.n
+    X = slot(W, score.far + score.rows + 3 * n, score.own + 1)
+    for i in range(score.own):
+        X[i] = S[i]
+    X[score.own] = S[n]
+    advance(model, t, dt, S, A, P, W, 0, False, rtol, atol)
+    for i in range(score.own):
+        new = S[i]
+        S[i] = X[i]
+        X[i] = new
+    new = S[n]
+    S[n] = X[score.own]
+    X[score.own] = new
+    _scores(model, score, t, dt, square, S, P, W)
+
+
+@kernel
+def path_step(model, score, advance, pull, t, dt, square, S, A, P, W, F, place, keep, k, rtol, atol):
+    """Pull k covectors (nu, g) back through the step that starts at the state in `S`, which stays."""
+    n = model.n
+    far = score.far + score.rows
+    _advanced(model, score, advance, t, dt, square, S, A, P, W, rtol, atol)
+    kept = like(S[0], keep) * P[score.share]
+    share = like(S[0], 1.0) - kept
+    E = slot(W, far + 4 * n + 1, n)
+    if score.varies:
+        score.push_linearise(like(S[0], t), model.get(S, 0), P, W, score.far, slot(W, far, n))
+    for c in range(k):
+        o = n + 1 + c * n
+        if score.varies:
+            model.put(E, 0, score.push_adjoint(W, score.far, P, model.get(S, o), slot(W, far, n)))
+        _mix(model, score, S, o, W, narrow_like(F[place + c], S[0]), kept, share)
+        pull(model, dt, S, o, n, P, W)
+        if score.varies:
+            for i in range(n):
+                S[o + i] = S[o + i] + E[i]
+
+
+@kernel
+def _own_score(model, score, t, square, S, P, W, E):
+    """The score of the parameters of the noise, sum of s_theta (b^2 - 1) / s, to the rows `E`."""
+    n = model.n
+    far = score.far + score.rows
+    zero = like(S[0], 0.0)
+    inverse = like(S[0], 1.0 / square)
+    for i in range(n):
+        E[i] = zero
+    if score.directed:
+        total = zero
+        for j in range(score.q):
+            w = P[score.normals + j]
+            total = total + (w * w * inverse - like(w, 1.0))
+        E[0] = _ratio(total, total, W[far + n])
+    else:
+        for i in range(score.own):
+            w = P[score.normals + i]
+            E[i] = _ratio(w, w * w * inverse - like(w, 1.0), W[far + n + i])
+    x = model.get(S, 0)
+    score.sizes_linearise(like(S[0], t), x, P, W, score.far, slot(W, far, n))
+    model.put(E, 0, score.sizes_adjoint(W, score.far, P, model.get(E, 0), slot(W, far, n)))
+
+
+@kernel
+def _own_push(model, score, t, square, S, P, W):
+    """The score of the noise's own parameters, to the rows where `_own_score` leaves it."""
+    n = model.n
+    if score.varies:
+        _own_score(model, score, t, square, S, P, W, slot(W, score.far + score.rows + 4 * n + 1, n))
+
+
+@kernel
+def _pull_score(model, score, pull, dt, S, o, P, W, psi):
+    """(nu, g) <- (anything, g + psi times the score of the step)."""
+    n = model.n
+    b = score.far + score.rows + 2 * n
+    E = score.far + score.rows + 4 * n + 1
+    for i in range(score.own):
+        S[o + i] = psi * W[b + i]
+    pull(model, dt, S, o, n, P, W)
+    if score.varies:
+        for i in range(score.own, n):
+            S[o + i] = S[o + i] + psi * W[E + i]
+
+
+@kernel
+def kernel_step(model, score, advance, pull, t, dt, square, S, A, P, W, F, place, keep, k, rtol, atol):
+    """The same for kernel differentiation: nu is the score alone."""
+    n = model.n
+    _advanced(model, score, advance, t, dt, square, S, A, P, W, rtol, atol)
+    _own_push(model, score, t, square, S, P, W)
+    for c in range(k):
+        _pull_score(model, score, pull, dt, S, n + 1 + c * n, P, W, narrow_like(F[place + c], S[0]))
+
+
+@kernel
+def score_orbit(
+    model, score, advance, pull, observe, feed, S, A, P, W, F, count, each, feeds, t0, dt, square, first, n_steps,
+    radius, rtol, atol,
+):  # fmt: skip
+    """Kernel differentiation needs no way back: advance, and add up the scores in covector number `count`.
+
+    With `each`, objectives and scores of every step go to the rows `F` instead; with `feeds` the derivatives of the
+    objectives by parameters are added up in the covectors before.
+    """
+    n = model.n
+    o = n + 1 + count * n
+    p = n - score.own
+    for s in range(n_steps):
+        t = t0 + (first + s) * dt
+        row = s * (count + p)
+        if each:
+            observe(t, S, P, W, F, row)
+        if feeds:
+            feed(t, 1.0, S, count, P, W)
+        _advanced(model, score, advance, t, dt, square, S, A, P, W, rtol, atol)
+        _own_push(model, score, t, square, S, P, W)
+        _pull_score(model, score, pull, dt, S, o, P, W, like(S[0], 1.0))
+        if each:
+            for i in range(p):
+                F[row + count + i] = wide(S[o + score.own + i])
+                S[o + score.own + i] = like(S[0], 0.0)
+        X = slot(W, score.far + score.rows + 3 * n, score.own + 1)
+        for i in range(score.own):
+            S[i] = X[i]
+        S[n] = X[score.own]
+        examine(S, A, score.own, first + s + 1, radius)

@@ -1,0 +1,93 @@
+"""Central differences of long ensembles: every number of the parameters moved up and down, all runs side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastlyap.errors import InputError
+from fastlyap.machines import noise
+from fastlyap.machines.chunks import run_chunks
+from fastlyap.machines.gradient_program import Program, make_plan, plain_program
+from fastlyap.machines.gradient_starts import Starts, after, run_up
+from fastlyap.machines.orbit import Members, cuts, fate, forward, origin
+from fastlyap.machines.run import Pace
+from fastlyap.request import GradientRequest
+
+
+def run(request: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple[Members, Starts]:
+    """Every member's objectives, and their difference quotients."""
+    sizes = _sizes(request)
+    moved = [request] + [_moved(request, j, side) for j in range(len(sizes)) for side in (1.0, -1.0)]
+    if len(moved) == 1:
+        return _values(request, request, name, threads, progress)
+    everyone = replace(
+        request.members, x=np.concatenate([m.members.x for m in moved]), p=np.concatenate([m.members.p for m in moved])
+    )
+    found, starts = _values(replace(request, members=everyone), request, name, threads, progress)
+    B = len(request.members)
+    sides = found.value[B:].reshape(len(sizes), 2, B, -1)
+    gradient = np.moveaxis((sides[:, 0] - sides[:, 1]) / (2.0 * sizes[:, None, None]), 0, -1)
+    codes = found.status.reshape(-1, B)
+    worst = codes.argmax(axis=0)
+    failed = found.failed.reshape(-1, B)[worst, np.arange(B)]
+    first = Members(found.value[:B], gradient, codes.max(axis=0), failed, found.blocks[:B], found.square[:B], {})
+    P = request.points
+    return first, Starts(starts.rows[:B], codes.max(axis=0), failed, starts.parted[:P], starts.transient[:P])
+
+
+def _sizes(request: GradientRequest) -> np.ndarray:
+    """The step of each number."""
+    found = []
+    for name in request.names:
+        found += [request.method.of(name)] * int(np.prod(np.shape(request.system.parameters[name]), dtype=int))
+    if request.by_start:
+        found += [request.method.of("x0")] * request.system.dim
+    return np.array(found)
+
+
+def _moved(request: GradientRequest, j: int, side: float) -> GradientRequest:
+    """The request with number j of the gradient moved."""
+    h = side * _sizes(request)[j]
+    members = request.members
+    x, p = members.x.copy(), members.p.copy()
+    if j < len(request.columns):
+        p[:, request.columns[j]] += h
+    else:
+        x[:, j - len(request.columns)] += h
+    members = replace(members, x=x, p=p)
+    if request.random and request.method.noise == "independent":
+        seed = request.seed + 2 * j + (3 if side > 0 else 2)
+        if seed > noise.LARGEST_SEED:
+            raise InputError("`seed` is too large for independent noise; use a smaller one.")
+        members = noise.keyed(members, request.system, seed)
+    return replace(request, members=members)
+
+
+def _values(everyone: GradientRequest, one: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple:
+    plain = replace(everyone, columns=(), by_start=False)
+    plan = make_plan(plain, name, threads, per_member=20 * (one.system.dim + int(one.steps**0.5)), passes=1)
+    program = plain_program(plain)
+    starts = run_up(plain, program, plan, progress)
+    plain = after(plain, starts)
+    parts = run_chunks(lambda part, pace: _chunk(plain, program, starts, part, pace), plan, progress)
+    return Members.joined(parts), starts
+
+
+@np.errstate(all="ignore")
+def _chunk(request: GradientRequest, program: Program, starts: Starts, part: slice, pace: Pace) -> Members:
+    how, steps, count = request.integration, request.steps, len(request.objectives)
+    batch = program.batch(starts.rows[part], part, 0)
+    edges = cuts(0, steps)
+    found = [(seen.mean(axis=1), (seen**2).mean(axis=1)) for _, seen in forward(batch, request, edges, pace)]
+    lengths = np.diff(edges) / steps
+    means, squares = (np.stack(column, axis=1) for column in zip(*found, strict=True))
+    value = np.einsum("bsj,s->bj", means, lengths)
+    if request.kind == "terminal":
+        value = batch.values(how, origin(request) + steps * how.dt, count)
+    code, failed = fate(batch, request, (starts.status[part], starts.failed[part]))
+    blocks = means[:, :-1] if means.shape[1] > 1 else means
+    nothing = np.zeros((*value.shape, 0))
+    return Members(value, nothing, code, failed, blocks, np.einsum("bsj,s->bj", squares, lengths), {})

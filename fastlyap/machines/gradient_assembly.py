@@ -1,0 +1,204 @@
+"""From the gradients of members to a `Gradient`: means, errors, and the checks that every method shares."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastlyap import status
+from fastlyap.machines import assembly
+from fastlyap.machines.gradient_result import Gradient
+from fastlyap.machines.gradient_starts import Starts
+from fastlyap.machines.orbit import Members
+from fastlyap.request import GradientRequest
+from fastlyap.statistics import block_stderr
+
+MANY = 10_000  # parameters, beyond which no medians are taken
+HEAVY = 10.0  # standard deviations against robust ones that make a heavy tail
+ROBUST = 1.4826  # standard deviation of a normal law over its median absolute deviation
+FEWEST = 8  # members for a judgement on tails
+PARTS = {f"{part}_part{of}" for part in ("shadowing", "unstable") for of in ("", "_stderr")}
+CHANGES = {"window_change", "window_change_stderr"} | PARTS
+APART = 6.0  # block errors between members that make several attractors
+
+
+class Spread(NamedTuple):
+    """Statistics over members (points, E, c), failed ones left out; all (points, c)."""
+
+    mean: np.ndarray
+    stderr: np.ndarray
+    median: np.ndarray
+    median_stderr: np.ndarray
+    trimmed: np.ndarray
+    kurtosis: np.ndarray
+    tail: np.ndarray  # standard deviation over robust standard deviation
+
+
+def spread_of(values: np.ndarray, good: np.ndarray) -> Spread:
+    """The statistics of `values` (points, E, c) over the members of the mask `good` (points, E)."""
+    with np.errstate(all="ignore"):
+        some = np.where(good[..., None], values, np.nan)
+        n = good.sum(axis=1)[:, None]
+        mean = np.where(good[..., None], values, 0.0).sum(axis=1) / n
+        off = some - mean[:, None]
+        variance = np.nansum(off**2, axis=1) / (n - 1)
+        ordered = np.sort(some, axis=1)  # NaN last
+        median = _quantile(ordered, n, 0.5)
+        robust = ROBUST * _quantile(np.sort(np.abs(some - median[:, None]), axis=1), n, 0.5)
+        place = np.arange(values.shape[1])[None, :, None]
+        inner = (place >= n[:, None] // 4) & (place < n[:, None] - n[:, None] // 4)
+        trimmed = np.where(inner, ordered, 0.0).sum(axis=1) / inner.sum(axis=1)
+        kurtosis = n * np.nansum(off**4, axis=1) / np.nansum(off**2, axis=1) ** 2 - 3.0
+        sd = np.sqrt(variance)
+        return Spread(mean, sd / np.sqrt(n), median, 1.2533 * robust / np.sqrt(n), trimmed, kurtosis, sd / robust)
+
+
+def mean_of(values: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Mean over the members of the mask `good`, (points, E) -> (points,); NaN where there are none."""
+    with np.errstate(all="ignore"):
+        return np.where(good, values, 0.0).sum(axis=1) / good.sum(axis=1)
+
+
+def _quantile(ordered: np.ndarray, n: np.ndarray, q: float) -> np.ndarray:
+    """A quantile of sorted values (points, E, c), of which the first n (points, 1) count."""
+    at = q * np.maximum(n - 1, 0)
+    low = np.floor(at).astype(np.int64)[:, None]
+    high = np.ceil(at).astype(np.int64)[:, None]
+    a, b = (np.take_along_axis(ordered, np.broadcast_to(i, (*i.shape[:2], ordered.shape[2])), 1) for i in (low, high))
+    return ((1 - (at - low[:, 0])) * a[:, 0] + (at - low[:, 0]) * b[:, 0])[:, :]
+
+
+class Checks:
+    """The status of every point, and why."""
+
+    def __init__(self, points: int) -> None:
+        self.code = np.zeros(points, dtype=np.int8)
+        self.reasons: dict[str, np.ndarray] = {}
+
+    def doubt(self, mask: np.ndarray, reason: str) -> None:
+        """Points of the mask are `UNTRUSTED`, for this reason."""
+        if np.any(mask):
+            self.reasons[reason] = mask
+            self.code = np.maximum(self.code, np.where(mask, status.UNTRUSTED, 0)).astype(np.int8)
+
+
+def gradients(
+    request: GradientRequest, found: Members, starts: Starts, settings: dict[str, Any], checks: Checks,
+    stats: dict[str, Any],
+) -> tuple[Gradient, ...]:  # fmt: skip
+    """One result for each objective. `checks` and `stats` hold what the method has found out, in points."""
+    points, E = request.points, request.repetitions
+    code, failed = found.status.reshape(points, E), found.failed.reshape(points, E)
+    good = code < status.NOT_FINITE
+    lost = (~good).sum(axis=1)
+    none = lost == E
+    checks.doubt((lost > 0) & ~none, "some members failed, and the others may be a biased choice")
+    stats = {"method": request.method.name, **stats, "failed_members": lost, "transient": starts.transient}
+    if not request.random and E > 1 and request.transient:
+        stats["parted"] = starts.parted
+        checks.doubt(~starts.parted & ~none, "members have not parted, so their spread says nothing of the error")
+    results = []
+    for j in range(len(request.objectives)):
+        results.append(_one(request, found, starts, settings, checks, dict(stats), good, none, failed, code, j))
+    return tuple(results)
+
+
+def _one(
+    request: GradientRequest, found: Members, starts: Starts, settings: dict, checks: Checks, stats: dict,
+    good: np.ndarray, none: np.ndarray, failed: np.ndarray, code: np.ndarray, j: int,
+) -> Gradient:  # fmt: skip
+    """The result for objective j."""
+    points, E = good.shape
+    own = Checks(points)
+    stats |= stats.pop("each", [{}] * (j + 1))[j]
+    own.code, own.reasons = checks.code.copy(), dict(checks.reasons)
+    values = spread_of(found.value[:, j].reshape(points, E, 1), good)
+    value_stderr = values.stderr[:, 0]
+    blocks = found.blocks[:, :, j].reshape(points, E, -1)
+    inside = block_stderr(np.swapaxes(blocks.reshape(points * E, 1, -1), 1, 2), 1.0)[:, 0].reshape(points, E)
+    together = np.sqrt(mean_of(inside**2, good))
+    exact = request.kind == "terminal" or not request.transient
+    if not exact:
+        alone = ~starts.parted | (E == 1)
+        value_stderr = np.where(alone, together / (1.0 if E == 1 else np.sqrt(E)), value_stderr)
+        _several(request, values, found.value[:, j].reshape(points, E), inside, good, own, stats)
+    grads = spread_of(found.gradient[:, j].reshape(points, E, -1), good)
+    if E >= FEWEST and grads.mean.size:
+        heavy = np.any(grads.tail > HEAVY, axis=-1)
+        own.doubt(heavy & ~none, "members' gradients are heavy-tailed: their mean and its error say little; see the "
+                  "median, and use another method")  # fmt: skip
+        stats["kurtosis"] = np.max(grads.kurtosis, axis=-1)
+    own.doubt(~np.all(np.isfinite(grads.mean), axis=-1) & ~none, "the gradient passed the limit of floating point")
+    if request.kind == "average":
+        with np.errstate(all="ignore"):
+            variance = mean_of(found.square[:, j].reshape(points, E), good) - values.mean[:, 0] ** 2
+            stats["effective_samples"] = variance / value_stderr**2
+    final = np.where(none, code.max(axis=1), own.code).astype(np.int8)
+    return _result(request, found, settings, stats, own.reasons, values, value_stderr, grads, final, failed, j)
+
+
+def _several(
+    request: GradientRequest, values: Any, single: np.ndarray, inside: np.ndarray, good: np.ndarray, own: Checks,
+    stats: dict,
+) -> None:  # fmt: skip
+    """Members whose means differ by more than their own errors allow are on different attractors."""
+    if request.repetitions < 2:
+        return
+    with np.errstate(all="ignore"):
+        middle = values.median
+        typical = spread_of(inside[..., None], good).median[:, 0]
+        far = np.max(np.where(good, np.abs(single - middle), 0.0), axis=1)
+        level = np.maximum(typical, 1e-9 * (1.0 + np.abs(middle[:, 0])))
+        stats["multistable"] = far > APART * level * np.sqrt(2.0)
+        stats["value_spread"] = far
+    own.doubt(stats["multistable"], "members have different averages: several attractors, or too short a transient")
+
+
+def _result(
+    request: GradientRequest, found: Members, settings: dict, stats: dict, reasons: dict, values: Any,
+    value_stderr: np.ndarray, grads: Spread, code: np.ndarray, failed: np.ndarray, j: int,
+) -> Gradient:  # fmt: skip
+    shape = request.members.shape[:-1]
+    points = request.points
+    bad = code >= status.NOT_FINITE
+
+    def named(flat: np.ndarray, extra: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
+        return _named(request, flat, (*shape, *extra))
+
+    masked = [np.where(bad[:, None], np.nan, a) for a in grads]
+    middle = grads.mean.shape[1] <= MANY or request.keep_members
+    raw = found.gradient[:, j].reshape(points, request.repetitions, -1)
+    axes = len(shape)
+    for name in CHANGES & stats.keys():
+        stats[name] = named(stats[name])
+    stats = {name: v.reshape(shape) if isinstance(v, np.ndarray) and v.shape == (points,) else v
+             for name, v in stats.items()}  # fmt: skip
+    if middle and request.repetitions >= FEWEST:
+        stats["trimmed_mean"] = named(masked[4])
+    stats["reasons"] = {text: mask.reshape(shape) for text, mask in reasons.items()}
+    first = np.where(failed >= 0, failed, np.iinfo(np.int64).max).min(axis=1)
+    return Gradient(
+        value=np.where(bad, np.nan, values.mean[:, 0]).reshape(shape)[()],
+        value_stderr=np.where(bad, np.nan, value_stderr).reshape(shape)[()],
+        gradient=named(masked[0]), stderr=named(masked[1]), median=named(masked[2]) if middle else None,
+        median_stderr=named(masked[3]) if middle else None,
+        members=named(raw, (request.repetitions,)) if request.keep_members else None, status=code.reshape(shape),
+        failed_step=np.where(np.any(failed >= 0, axis=1), first, -1).reshape(shape), stats=stats,
+        parameters={n: v.reshape(v.shape[:axes] + v.shape[axes + 1 :]) for n, v in request.members.parameters.items()},
+        x0=request.members.x.reshape(*request.members.shape, -1)[..., 0, :], dims=request.members.dims[:-1],
+        system=assembly.info(request.system), settings=settings,
+    )  # fmt: skip
+
+
+def _named(request: GradientRequest, flat: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Columns of the gradient by the names of the parameters."""
+    found, at = {}, 0
+    for name in request.names:
+        own = np.shape(request.system.parameters[name])
+        size = int(np.prod(own, dtype=int))
+        found[name] = flat[..., at : at + size].reshape((*shape, *own))[()]
+        at += size
+    if request.by_start:
+        found["x0"] = flat[..., at:].reshape((*shape, request.system.dim))
+    return found

@@ -1,0 +1,84 @@
+"""What a gradient runs: the compiled program of the augmented system, its batches, and its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastlyap.backend import sensitivity as cpu
+from fastlyap.machines import planning
+from fastlyap.machines.planning import Plan
+from fastlyap.request import GradientRequest
+from fastlyap.trace import score
+from fastlyap.trace.augment import augmented, widened
+from fastlyap.trace.module import Module
+from fastlyap.trace.sensitivity import assemble_sensitivity
+
+CHUNK_BYTES = 64 * 2**20
+
+
+class Program(NamedTuple):
+    """Kernels of an augmented system, and what its members are made of."""
+
+    kernels: Any
+    theta: np.ndarray  # (B, p)
+    P: np.ndarray  # (B, ...)
+
+    def batch(self, rows: np.ndarray, index: Any, k: int) -> cpu.SensitivityBatch:
+        """The members `index`, a slice or numbers, at these states, with k covectors."""
+        return cpu.SensitivityBatch(self.kernels, rows, self.theta[index], self.P[index], k)
+
+
+def objectives_of(request: GradientRequest) -> tuple[Any, ...]:
+    """The objectives on the augmented state."""
+    return tuple(widened(one, one.outputs, request.columns) for one in request.objectives)
+
+
+def make_program(
+    request: GradientRequest, assemble: Callable[[Any, tuple[Any, ...], int], Module], P: np.ndarray
+) -> Program:
+    """The program of a module made by `assemble(augmented system, objectives, lanes)`."""
+    wide = augmented(request.system, request.columns)
+    width = cpu.width_of(len(request.members))
+    made = assemble(wide, objectives_of(request), width)
+    kernels = cpu.load(made, request.integration, wide.dim, width)
+    return Program(kernels, np.ascontiguousarray(request.members.p[:, list(request.columns)]), P)
+
+
+def plain_program(request: GradientRequest) -> Program:
+    """The program whose covectors go back through whole steps, noise included."""
+    integrator = request.integration.integrator
+    if integrator == "rk4" and request.system.noise_count and request.columns:
+        # noise that is added after the step, of a size that may be differentiated: a path-kernel that keeps all
+        return score_program(request, np.ones(len(request.members)), path=True)
+    return make_program(request, lambda wide, phi, width: assemble_sensitivity(wide, phi, integrator, width),
+                        request.members.p)  # fmt: skip
+
+
+def score_program(request: GradientRequest, share: np.ndarray, *, path: bool) -> Program:
+    """The program of kernel methods; share (B,) is 1 - beta of each member."""
+    system, integrator = request.system, request.integration.integrator
+    P = np.concatenate([request.members.p, share[:, None]], axis=1)
+    return make_program(
+        request,
+        lambda wide, phi, width: score.assemble_score(system, wide, phi, integrator, width, path=path),
+        P,
+    )
+
+
+def make_plan(request: GradientRequest, name: Any, threads: Any, *, per_member: int, passes: int = 3) -> Plan:
+    """The plan of a gradient; per_member: numbers kept of each member."""
+    chosen, how, members = planning.backend(name), request.integration, len(request.members)
+    width = cpu.width_of(members)
+    form = cpu.form_of(request.system.dim + len(request.columns))
+    used = min(planning.thread_count(threads), max(1, -(-members // width)))
+    chunk = planning.chunk_size(members, max(width, CHUNK_BYTES // (8 * max(per_member, 1))), width, used)
+    work = members * (request.transient + passes * request.steps)
+    operations = planning._flops(request.system, how, 1, request.system.dim)
+    return Plan(
+        "gradient", request.system.name, chosen, planning._program(chosen, how, width, form),
+        planning._family(chosen, form, width), form, width, members, chunk, work, used,
+        used * 8 * per_member * chunk, work * operations / (4e9 * width) / used, False,
+    )  # fmt: skip

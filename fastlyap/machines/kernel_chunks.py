@@ -1,0 +1,142 @@
+"""One chunk of members of kernel methods: orbits forward, scores along them or covectors back.
+
+Kernel differentiation needs no way back: the score of a step is found where the step is taken. The path-kernel does.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fastlyap.machines.gradient_program import Program, objectives_of
+from fastlyap.machines.gradient_starts import Starts
+from fastlyap.machines.orbit import Members, cuts, fate, forward, origin
+from fastlyap.machines.run import Pace
+from fastlyap.request import GradientRequest
+from fastlyap.trace.graph import topological
+
+
+@np.errstate(all="ignore")
+def final_chunk(
+    request: GradientRequest, program: Program, starts: Starts, some: np.ndarray, keep: np.ndarray, pace: Pace
+) -> Members:
+    """Final values; their covectors, and one more that carries the scores, to be weighted by what each member gained.
+
+    A covector is linear in what it is paired with, so that nothing must be known of the other members here.
+    """
+    how, t0, steps, J = request.integration, origin(request), request.steps, len(request.objectives)
+    batch = program.batch(starts.rows[some], some, J + 1)
+    stretches, means, squares, _ = _there(batch, request, pace)
+    t = t0 + steps * how.dt
+    value = batch.values(how, t, J)
+    code, failed = fate(batch, request, (starts.status[some], starts.failed[some]))
+    batch.feed_end(t, 1.0, J)
+    for stretch in reversed(stretches):
+        n_steps = stretch.last - stretch.first
+        batch.go_to(stretch.start)
+        numbers = np.broadcast_to(np.append(np.zeros(J), 1.0), (batch.members, n_steps, J + 1))
+        batch.pull(how, t0, stretch.first, n_steps, last=steps, weight=0.0, numbers=numbers, keep=keep)
+        pace.done(batch.members * 2 * n_steps)
+    w, g = batch.covectors()
+    gradient = np.concatenate([g, w], axis=-1) if request.by_start else g
+    return Members(value, gradient[:, :J], code, failed, means, squares, {"score": gradient[:, J]})
+
+
+@np.errstate(all="ignore")
+def final_scores(
+    request: GradientRequest, program: Program, starts: Starts, some: np.ndarray, pace: Pace
+) -> Members:
+    """Final values by kernel differentiation: forward only."""
+    how, t0, steps, J = request.integration, origin(request), request.steps, len(request.objectives)
+    batch = program.batch(starts.rows[some], some, J + 1)
+    for first, last in pairwise(cuts(0, steps)):
+        batch.scores(how, t0, first, last - first, J, each=False, feeds=False)
+        pace.done(batch.members * (last - first))
+    t = t0 + steps * how.dt
+    value = batch.values(how, t, J)
+    code, failed = fate(batch, request, (starts.status[some], starts.failed[some]))
+    batch.feed_end(t, 1.0, J)
+    g = batch.covectors()[1]
+    return Members(value, g[:, :J], code, failed, value[:, None], value**2, {"score": g[:, J]})
+
+
+@np.errstate(all="ignore")
+def average_scores(
+    request: GradientRequest, program: Program, starts: Starts, some: np.ndarray, windows: tuple[int, ...], pace: Pace
+) -> Members:
+    """Averages by kernel differentiation: forward only, the scores of all steps kept."""
+    how, t0, steps, J = request.integration, origin(request), request.steps, len(request.objectives)
+    feeds = any(node.op == "x" and node.value >= request.system.dim
+                for one in objectives_of(request) for node in topological(one.outputs))  # fmt: skip
+    batch = program.batch(starts.rows[some], some, J + 1)
+    seen = []
+    for first, last in pairwise(cuts(0, steps)):
+        seen.append(batch.scores(how, t0, first, last - first, J, each=True, feeds=feeds))
+        pace.done(batch.members * (last - first))
+    both = np.concatenate(seen, axis=1)
+    orbit, scores = both[..., :J], both[..., J:]
+    code, failed = fate(batch, request, (starts.status[some], starts.failed[some]))
+    value, sums = _sums(orbit)
+    n = np.arange(steps - windows[-1] - 1)
+    found = [np.einsum("bnj,bnc->bjc", sums[:, n + W + 2] - sums[:, n + 1], scores[:, n]) / len(n) for W in windows]
+    explicit = batch.covectors()[1][:, :J] / steps
+    gradient = np.concatenate([one + explicit for one in found], axis=1)
+    return Members(value, gradient, code, failed, _blocks(orbit), (orbit**2).mean(axis=1), {})
+
+
+def _sums(orbit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means of an orbit's objectives (B, steps, J), and running sums of what deviates from them, with a 0 in front."""
+    value = orbit.mean(axis=1)
+    zero = np.zeros((len(orbit), 1, orbit.shape[2]))
+    return value, np.concatenate([zero, np.cumsum(orbit - value[:, None], axis=1)], axis=1)
+
+
+def _blocks(orbit: np.ndarray) -> np.ndarray:
+    """Means of up to 64 stretches of an orbit."""
+    count = min(64, orbit.shape[1])
+    length = orbit.shape[1] // count
+    return orbit[:, : count * length].reshape(len(orbit), count, length, -1).mean(axis=2)
+
+
+def _there(batch: Any, request: GradientRequest, pace: Pace, also: tuple[int, ...] = ()) -> tuple:
+    """Forward: (stretches, means of the blocks, mean squares, objectives at every step or None)."""
+    edges = cuts(0, request.steps, also=also)
+    stretches, seen = [], []
+    for stretch, values in forward(batch, request, edges, pace):
+        stretches.append(stretch)
+        seen.append(values if request.kind == "average" else values.mean(axis=1, keepdims=True))
+    if request.kind == "terminal":
+        means = np.concatenate(seen, axis=1)
+        return stretches, means, (means**2).mean(axis=1), None
+    orbit = np.concatenate(seen, axis=1)
+    return stretches, _blocks(orbit), (orbit**2).mean(axis=1), orbit
+
+
+@np.errstate(all="ignore")
+def average_chunk(
+    request: GradientRequest, program: Program, starts: Starts, some: np.ndarray, keep: np.ndarray,
+    windows: tuple[int, ...], spin: int, pace: Pace,
+) -> Members:  # fmt: skip
+    how, t0, steps, J = request.integration, origin(request), request.steps, len(request.objectives)
+    end = steps - windows[-1] - 1
+    begin = end - min(max(spin, windows[-1]), end // 2) if spin else end  # steps before this one count
+    batch = program.batch(starts.rows[some], some, J * len(windows))
+    stretches, means, squares, orbit = _there(batch, request, pace, (begin, end))
+    code, failed = fate(batch, request, (starts.status[some], starts.failed[some]))
+    value, sums = _sums(orbit)
+    for stretch in reversed(stretches):
+        if stretch.first >= end:
+            continue
+        if stretch.last == begin:
+            batch.forget_gradient()
+        n_steps = stretch.last - stretch.first
+        batch.go_to(stretch.start)
+        n = np.arange(stretch.first, stretch.last)
+        numbers = np.concatenate([sums[:, n + W + 2] - sums[:, n + 1] for W in windows], axis=-1)
+        batch.pull(how, t0, stretch.first, n_steps, last=steps, weight=1.0, numbers=numbers, keep=keep)
+        pace.done(batch.members * 2 * n_steps)
+    return Members(value, batch.covectors()[1] / begin, code, failed, means, squares, {})
+
+

@@ -1,0 +1,203 @@
+"""Kernel differentiation and the path-kernel: gradients that noise carries, of final values and of averages.
+
+What a noise b_n is paired with is psi_n, the gain of the objective that comes after it: of a final value its
+deviation from the mean of the other members, of an average the deviations of lags 0 .. W from the orbit's mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastlyap.errors import InputError
+from fastlyap.machines import growth_pilot, kernel_chunks
+from fastlyap.machines.chunks import run_chunks
+from fastlyap.machines.gradient_assembly import spread_of
+from fastlyap.machines.gradient_program import Program, make_plan, score_program
+from fastlyap.machines.gradient_starts import Starts, run_up
+from fastlyap.machines.kernel_windows import chosen_windows, windows_of
+from fastlyap.machines.orbit import Members
+from fastlyap.machines.run import Pace
+from fastlyap.method import PathKernel
+from fastlyap.products import matrix
+from fastlyap.request import GradientRequest
+from fastlyap.status import NOT_FINITE
+from fastlyap.trace import score
+from fastlyap.trace.evaluate import evaluate
+
+SPIN_UP = 10.0  # e-foldings after which a covector has forgotten its end
+UNSTABLE = 0.99  # factor per step of propagated covectors above which nothing is forgotten
+KURTOSIS = 6.0
+TAIL = 3.0
+FORWARD = 32  # parameters whose scores of all steps are kept; more go backward
+GROUPS = 64  # of members of final values, whose means are judged
+OUTSIDE = 1e-9  # relative part of a perturbation outside of the noise that is rounding
+
+
+def check(request: GradientRequest) -> None:
+    """Refuse what noise cannot do for this system, objective and method."""
+    system, method = request.system, request.method
+    problem = score.obstacle(system, request.integration.integrator)
+    if problem:
+        raise InputError(f"`method` {method.name} cannot be used for {system.name}: {problem}.")
+    path = isinstance(method, PathKernel)
+    if request.by_start and (not path or request.kind == "average"):
+        raise InputError(f'`wrt` "x0" has no meaning for {method.name} of this objective; use fl.PathKernel with '
+                         "fl.terminal, or fl.Backprop.")  # fmt: skip
+    if request.kind == "terminal":
+        if request.repetitions < 2:
+            raise InputError(f"`members` must be at least 2 for {method.name} of a final value, got 1: the mean of the "
+                             "others is taken off each.")  # fmt: skip
+    else:
+        windows_of(method.window, request.steps, request.repetitions)
+    if path and not isinstance(method.beta, str):
+        method.schedule(request.steps)
+    if not path:
+        _check_inside(request)
+
+
+def _check_inside(request: GradientRequest) -> None:
+    """Refuse perturbations that move states where the noise does not."""
+    system, how = request.system, request.integration
+    x = np.concatenate([request.members.x[:8], request.members.x[:8] + 0.37])
+    p = request.members.p[np.arange(len(x)) % len(request.members), : system.flat_parameters.size]
+    n = system.dim
+    sizes = evaluate(system.noise_recording.outputs, x.T, p.T, how.t0)
+    sizes = np.broadcast_to(sizes.reshape(len(sizes), -1), (len(sizes), len(x))) * np.ones((n, 1))
+    for i, state in enumerate(x):
+        V = np.eye(n) if system.noise_directions is None else system.noise_directions
+        V = V * (sizes[:, i] != 0)[:, None]
+        inside = V @ np.linalg.pinv(V)
+        B = matrix(system.recording, state, p[i], how.t0, "p")[:, list(request.columns)]
+        if how.integrator == "rk4" and not np.allclose(inside, np.eye(n)) and B.size and np.any(B):
+            raise InputError(f"`integrator` \"rk4\" spreads a perturbation beyond the noise of {system.name}; use "
+                             '"euler", or fl.PathKernel.')  # fmt: skip
+        if np.any(np.abs(B - inside @ B) > OUTSIDE * (1.0 + np.abs(B).max(initial=0.0))):
+            raise InputError(
+                f"`method` KernelDifferentiation needs perturbations that lie within the noise of {system.name}: some "
+                "parameters of `wrt` move states where there is none. Use fl.PathKernel, which propagates the rest, "
+                "leave those parameters out, or give the noise more directions."
+            )
+
+
+def run(
+    request: GradientRequest, checks: Any, name: Any, threads: Any, progress: Any
+) -> tuple[Members, Starts, dict[str, Any]]:
+    """Every member's objectives and gradients, and what was met on the way."""
+    method, J = request.method, len(request.objectives)
+    path = isinstance(method, PathKernel)
+    stats: dict[str, Any] = {}
+    keep, beta, spin = np.zeros(1), np.ones(request.points), 0
+    if path:
+        keep, beta, spin = _damping(request, checks, stats, name, threads)
+    windows = windows_of(method.window, request.steps, request.repetitions) if request.kind == "average" else (0,)
+    size = request.system.dim + len(request.columns) + 1
+    kept = J + (len(request.columns) if not path and len(request.columns) <= FORWARD else 0)
+    stored = 3 * request.steps * kept if request.kind == "average" else 0
+    numbers = stored + 4 * int(request.steps**0.5) * (size + len(windows) * J)
+    plan = make_plan(request, name, threads, per_member=numbers + 10 * size * (len(windows) * J + 2))
+    spin = spin if path else 0
+    program = score_program(request, np.repeat(1.0 - beta, request.repetitions), path=path)
+    starts = run_up(request, program, plan, progress)
+    everyone = np.arange(request.points)
+    found = _pass(request, program, starts, plan, progress, everyone, keep, windows, spin)
+    if path and isinstance(method.beta, str):
+        fresh, todo = found, everyone
+        for more in (0.5, 1.0):  # of the way to 1
+            todo = todo[_heavy(request, fresh, len(todo)) & (beta[todo] < 1.0)]
+            if not len(todo):
+                break
+            beta[todo] += more * (1.0 - beta[todo])
+            program = score_program(request, np.repeat(1.0 - beta, request.repetitions), path=path)
+            fresh = _pass(request, program, starts, plan, progress, todo, keep, windows, spin)
+            found = _replaced(found, fresh, todo, request.repetitions)
+    if path:
+        stats["beta"] = beta if keep.size == 1 else 1.0 - keep
+    if request.kind == "average":
+        found = chosen_windows(request, found, windows, checks, stats)
+    return found, starts, stats
+
+
+def _damping(request: GradientRequest, checks: Any, stats: dict, name: Any, threads: Any) -> tuple:
+    """(1 - beta of the steps, beta of the points, steps until covectors have forgotten their end)."""
+    method, automatic = request.method, isinstance(request.method.beta, str)
+    keep = np.ones(1) if automatic else 1.0 - method.schedule(request.steps)
+    beta = np.zeros(request.points)
+    constant = not automatic and keep.size == 1
+    if constant:
+        beta, keep = np.full(request.points, 1.0 - keep[0]), np.ones(1)
+    if request.kind == "terminal" and not automatic:
+        return keep, beta, 0
+    growth = growth_pilot.measure(request, name, threads)
+    stats["exponent"] = growth.exponent / request.integration.dt
+    stats["growth_rate"] = growth.rate / request.integration.dt
+    if automatic:
+        return keep, growth.beta.copy(), int(np.ceil(SPIN_UP / -np.log(growth_pilot.SAFETY)))
+    with np.errstate(divide="ignore"):
+        factor = np.exp(growth.exponent + np.mean(np.log(keep))) * (1.0 - beta)
+        second = np.exp(growth.rate + np.mean(np.log(keep))) * (1.0 - beta)
+        checks.doubt(second >= 1.0, "`beta` is too small: the propagated part grows in second moment, and the spread "
+                     "of members without bound; use beta=\"auto\"")  # fmt: skip
+        safe = np.minimum(factor, UNSTABLE)
+        return keep, beta, int(np.ceil(SPIN_UP / -np.log(np.maximum(safe.max(), 1e-300))))
+
+
+def _heavy(request: GradientRequest, found: Members, points: int) -> np.ndarray:
+    """Points whose members' gradients have heavy tails."""
+    code = found.status.reshape(points, request.repetitions)
+    flat, good = found.gradient.reshape(points, request.repetitions, -1), code < NOT_FINITE
+    if request.kind == "terminal" and request.repetitions >= 2 * GROUPS:
+        # single values are products of normals, whose tails are heavy by themselves: those of means tell
+        size = request.repetitions // GROUPS
+        cut = flat[:, : GROUPS * size].reshape(points, GROUPS, size, -1)
+        flat = cut.mean(axis=2)
+        good = np.logical_and.reduce(good[:, : GROUPS * size].reshape(points, GROUPS, size), axis=2)
+    spread = spread_of(flat, good)
+    with np.errstate(invalid="ignore"):
+        return np.any((spread.kurtosis > KURTOSIS) | (spread.tail > TAIL), axis=-1)
+
+
+def _replaced(found: Members, fresh: Members, todo: np.ndarray, E: int) -> Members:
+    """The members with those of the points `todo` taken from `fresh`."""
+    index = (todo[:, None] * E + np.arange(E)).ravel()
+    for old, new in zip(found[:-1], fresh[:-1], strict=True):
+        old[index] = new
+    return found
+
+
+def _pass(
+    request: GradientRequest, program: Program, starts: Starts, plan: Any, progress: Any, todo: np.ndarray,
+    keep: np.ndarray, windows: tuple[int, ...], spin: int,
+) -> Members:  # fmt: skip
+    """The members of the points `todo`, forward and back; gradients (B, windows * J, c)."""
+    E = request.repetitions
+    index = (todo[:, None] * E + np.arange(E)).ravel()
+    plan = replace(plan, members=len(index))
+    final, path = request.kind == "terminal", isinstance(request.method, PathKernel)
+
+    def work(part: slice, pace: Pace) -> Members:
+        some = index[part]
+        if path or len(request.columns) > FORWARD:
+            if final:
+                return kernel_chunks.final_chunk(request, program, starts, some, keep, pace)
+            return kernel_chunks.average_chunk(request, program, starts, some, keep, windows, spin, pace)
+        if final:
+            return kernel_chunks.final_scores(request, program, starts, some, pace)
+        return kernel_chunks.average_scores(request, program, starts, some, windows, pace)
+
+    found = Members.joined(run_chunks(work, plan, progress))
+    if not final:
+        return found
+    gains = _gains(found.value, found.status, E)
+    return found._replace(gradient=found.gradient + gains[:, :, None] * found.more["score"][:, None], more={})
+
+
+def _gains(values: np.ndarray, code: np.ndarray, E: int) -> np.ndarray:
+    """Deviations of each member from the mean of the others of its point: centred without a bias."""
+    good = (code < NOT_FINITE).reshape(-1, E, 1)
+    shaped = values.reshape(-1, E, values.shape[1])
+    total, n = np.where(good, shaped, 0.0).sum(axis=1, keepdims=True), good.sum(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        return np.where(n > 1, shaped - (total - shaped) / (n - 1), 0.0).reshape(values.shape)

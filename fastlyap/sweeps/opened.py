@@ -1,0 +1,286 @@
+"""A sweep on disk, finished or not, as its users see it: lazy arrays, results, labelled data."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastlyap import labels
+from fastlyap.errors import InputError
+from fastlyap.result import SystemInfo
+from fastlyap.status import PENDING, Status
+from fastlyap.sweeps import lock
+from fastlyap.sweeps import store as stores
+from fastlyap.sweeps.job import put_together
+from fastlyap.sweeps.report import duration
+from fastlyap.sweeps.store import Store
+
+
+class Sweep:
+    """What `fl.sweep` returns and `fl.open_sweep` opens; arrays are read when they are asked for.
+
+    Attributes
+    ----------
+    status : (...) int8
+        Codes of `Status`; PENDING where nothing has been computed.
+    done, failed, size : int
+        Points computed, failed ones among them, and all points.
+    exponents, stderr, ... : zarr arrays
+        The fields of the verb's result, lazily: index them to read, `np.asarray` for everything.
+    dims, shape, parameters, x0, system, settings
+        As in a result.
+    """
+
+    def __init__(self, store: Store, target: Any, path: Path | None) -> None:
+        self._store, self._target, self.path = store, target, path
+        self.dims = tuple(store.manifest["dims"])
+        self.shape = store.tiles.shape
+        info = dict(store.manifest["system"])
+        self.system = SystemInfo(**{**info, "state_names": tuple(info["state_names"])})
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What decides the numbers: verb, settings, hashes, versions."""
+        return self._store.manifest
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The plain values the results were made with."""
+        return dict(self.manifest.get("result_settings", self.manifest["settings"]))
+
+    @property
+    def status(self) -> np.ndarray:
+        """(...) int8 codes of `Status`."""
+        return self._store.statuses()
+
+    @property
+    def size(self) -> int:
+        """How many points there are."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def done(self) -> int:
+        """How many points have been computed."""
+        return self._store.failures()[0]
+
+    @property
+    def failed(self) -> int:
+        """How many of them failed."""
+        return self._store.failures()[1]
+
+    @functools.cached_property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """As in a result: batch axes, of length 1 where a parameter does not vary, in front of its own shape."""
+        inputs = self._store.group["inputs"]
+        if "parameters" not in inputs:
+            return {}
+        return {name: np.asarray(inputs["parameters"][name][...]) for name in sorted(inputs["parameters"].array_keys())}
+
+    @functools.cached_property
+    def x0(self) -> np.ndarray:
+        """(..., n) the starts."""
+        x = np.asarray(self._store.group["inputs/x0"][...])
+        return np.broadcast_to(x, (*self.shape, x.shape[-1]))
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in self.__dict__.get("_store", SimpleStore()).names:
+            return self._store.group[name]
+        raise AttributeError(f"this sweep has no `{name}`" + ("" if name.startswith("_") else " (yet)"))
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._store.names]
+
+    def result(self, index: Any = ...) -> Any:
+        """Some members as an ordinary result.
+
+        Parameters
+        ----------
+        index : int, slice, or a tuple of them, one per batch axis
+            Everything by default.
+
+        Returns
+        -------
+        Spectrum, Vectors, ... whatever the verb returns; members not computed are PENDING.
+        """
+        where = self._index(index)
+        if not self._store.ready:
+            raise InputError("`index` names members of a sweep whose first chunk is not finished; resume it first.")
+        arrays = {path: np.asarray(self._store.group[path][where]) for path in [*self._store.names, stores.STATUS]}
+        return self._made(arrays, where)
+
+    def chunks(self) -> Iterator[tuple[tuple[slice, ...], Any]]:
+        """The sweep chunk by chunk, for work on stores larger than memory: where each lies, and its result."""
+        for number in range(len(self._store.tiles)):
+            where = self._store.tiles.slices(number)
+            try:
+                arrays = self._store.read(number)
+            except (ValueError, RuntimeError) as problem:
+                raise OSError(f"chunk {number} of {self._store.place} is damaged ({problem}); resume it") from problem
+            extent = self._store.tiles.extent(number)
+            yield where, self._made({n: v.reshape(extent + v.shape[1:]) for n, v in arrays.items()}, where)
+
+    def coarse(self, values_of: Callable[[Any], np.ndarray], most: int) -> tuple[np.ndarray, np.ndarray, list]:
+        """Means over blocks of members, at most `most` blocks along each axis, without reading all at once.
+
+        Parameters
+        ----------
+        values_of : maps a result to values (..., or ..., k)
+
+        Returns
+        -------
+        means (blocks, ...) over finite values, worst statuses (blocks), and for each axis the first member of every
+        block
+        """
+        steps = [max(1, -(-m // most)) for m in self.shape]
+        shape = tuple(-(-m // s) for m, s in zip(self.shape, steps, strict=True))
+        total = count = None
+        worst = np.zeros(shape, np.int8)
+        for where, part in self.chunks():
+            values = np.asarray(values_of(part), dtype=np.float64)
+            own = values.shape[len(shape) :]
+            if total is None or count is None:
+                total, count = np.zeros(shape + own), np.zeros(shape + own)
+            places = np.ix_(*(np.arange(w.start, w.stop) // s for w, s in zip(where, steps, strict=True)))
+            sound = np.isfinite(values)
+            np.add.at(total, places, np.where(sound, values, 0.0))
+            np.add.at(count, places, sound)
+            np.maximum.at(worst, places, part.status)
+        if total is None or count is None:
+            raise InputError("`result` has no points to draw.")
+        with np.errstate(invalid="ignore"):
+            means = total / np.where(count > 0, count, np.nan)
+        return means, worst, [np.arange(0, m, s) for m, s in zip(self.shape, steps, strict=True)]
+
+    def to_xarray(self) -> Any:
+        """The store as an `xarray.Dataset`, lazily where Dask is there; also `xr.open_zarr(path)`."""
+        xarray = labels.import_extra("xarray", "sweep")
+        return xarray.open_zarr(self._target, consolidated=False, zarr_format=3)
+
+    def to_netcdf(self, path: str | os.PathLike) -> None:
+        """Write the data set to a NetCDF file; the manifest becomes an attribute of text."""
+        data = self.to_xarray()
+        data.attrs[stores.MANIFEST] = json.dumps(data.attrs[stores.MANIFEST])
+        data.to_netcdf(path)
+
+    def message(self, index: Any = ()) -> str:
+        """One sentence on how the member at `index` ended, with advice."""
+        return self.result(index).message()
+
+    def __repr__(self) -> str:
+        return describe(self)
+
+    def _index(self, index: Any) -> tuple[int | slice, ...]:
+        """One whole number or slice per batch axis."""
+        given = index if isinstance(index, tuple) else (index,)
+        given = tuple(slice(None) for _ in self.shape) if given == (...,) else given
+        given = given + (slice(None),) * (len(self.shape) - len(given))
+        if len(given) != len(self.shape):
+            raise InputError(f"`index` must have at most {len(self.shape)} entries, got {index!r}.")
+        found: list[int | slice] = []
+        for i, m in zip(given, self.shape, strict=True):
+            if isinstance(i, slice):
+                found.append(slice(*i.indices(m)))
+            elif isinstance(i, (int, np.integer)) and -m <= i < m:
+                found.append(int(i) % m)
+            else:
+                raise InputError(f"`index` must hold whole numbers and slices within {self.shape}, got {index!r}.")
+        return tuple(found)
+
+    def _made(self, arrays: dict[str, np.ndarray], where: tuple[int | slice, ...]) -> Any:
+        name = self.manifest["class"]
+        cls = getattr(importlib.import_module("fastlyap"), name)
+        kept = [isinstance(i, slice) for i in where]
+
+        def cut(values: np.ndarray) -> np.ndarray:
+            if values.ndim < len(where):
+                return values
+            alone = [m == 1 for m in values.shape[: len(where)]]
+            same = [slice(None) if k else 0 for k in kept]
+            return values[tuple(s if a else i for i, a, s in zip(where, alone, same, strict=True))]
+
+        return put_together(cls, arrays, self.manifest, {
+            "parameters": {name: cut(v) for name, v in self.parameters.items()}, "x0": self.x0[where],
+            "dims": tuple(d for d, k in zip(self.dims, kept, strict=True) if k), "system": self.system,
+        })  # fmt: skip
+
+
+class SimpleStore:
+    """Stands for a store before there is one."""
+
+    names: tuple[str, ...] = ()
+
+
+def describe(sweep: Sweep) -> str:
+    """Progress, failures, speed and time left of a store, in a few lines."""
+    store, told = sweep._store, sweep.manifest
+    statuses, ledger = store.statuses(), store.ledger()
+    done = statuses != PENDING
+    axes = ", ".join(f"{name}: {m}" for name, m in zip(sweep.dims, sweep.shape, strict=True)) or "one point"
+    lines = [
+        f"Sweep of {told['verb']} of {sweep.system.name} over ({axes}): {sweep.size:,} points",
+        f"  done      {int(done.sum()):,} ({100 * done.mean():.1f} %), in chunks of {store.tiles.points(0):,}",
+    ]
+    codes, counts = np.unique(statuses[done], return_counts=True)
+    if len(codes):
+        tally = [f"{Status(int(code)).name} {count:,}" for code, count in zip(codes, counts, strict=True)]
+        lines.append("  status    " + ", ".join(tally))
+    lines += _speed(store, ledger, int((~done).sum()))
+    if told["reruns"]:
+        lines.append(f"  again     {len(told['reruns'])} time(s) for failed points, last {told['reruns'][-1]['when']}")
+    holder = None if sweep.path is None else lock.holder(sweep.path)
+    if holder is not None:
+        lines.append(f"  at work   process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')}")
+    elif not done.all():
+        lines.append(f"  go on     the same call again, or: fastlyap resume {store.place}")
+    settings = told["settings"]
+    how = [f"{settings['steps']:,} steps", str(settings["integrator"]), str(settings["dtype"]), told["program"]]
+    lines.append(f"  made by   {', '.join(how)}, fastlyap {told['versions']['fastlyap']}")
+    return "\n".join(lines)
+
+
+def _speed(store: Store, ledger: np.ndarray, left: int) -> list[str]:
+    """Rate of the last chunks, and what that means for the others."""
+    rows = ledger[ledger[:, stores.MOMENT] > 0]
+    if not len(rows):
+        return []
+    rows = rows[np.argsort(rows[:, stores.MOMENT])][-64:]
+    spent = rows[:, stores.MICROSECONDS].sum() / 1e6
+    # workers side by side: what counts is the time on the clock, where the last chunks were written in one go
+    clock = (rows[-1, stores.MOMENT] - rows[0, stores.MOMENT] + rows[0, stores.MICROSECONDS]) / 1e6
+    points = len(rows) * store.tiles.points(0)
+    rate = points / max(min(clock, spent) if clock > 0 else spent, 1e-9)
+    lines = [f"  speed     {rate:.3g} points/s"]
+    if left:
+        lines.append(f"  left      about {duration(left / rate)}")
+    return lines
+
+
+def open_sweep(store: Any) -> Sweep:
+    """Open a sweep on disk, finished or not, to read.
+
+    Parameters
+    ----------
+    store : str, path or zarr store
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is nothing.
+    InputError
+        For what is not a sweep, or one of a format that this code does not know.
+    """
+    target, place, path = stores.located(store)
+    if path is not None and not path.exists():
+        raise FileNotFoundError(f"there is no sweep at {place}")
+    return Sweep(stores.open_store(target, place), target, path)

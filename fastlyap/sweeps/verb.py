@@ -1,0 +1,168 @@
+"""The verb `sweep`: any other verb over many points, chunk by chunk, into a store that outlives the process."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fastlyap import cast, labels
+from fastlyap.errors import InputError, Interrupted
+from fastlyap.progress import check_wish
+from fastlyap.sweeps import manifest as manifests
+from fastlyap.sweeps import store as stores
+from fastlyap.sweeps.admission import admitted
+from fastlyap.sweeps.crew import Crew
+from fastlyap.sweeps.driver import Driver
+from fastlyap.sweeps.extent import chunk_of
+from fastlyap.sweeps.job import job_of
+from fastlyap.sweeps.lock import Lock
+from fastlyap.sweeps.opened import Sweep
+from fastlyap.sweeps.points import points_of
+from fastlyap.sweeps.tiles import cut
+from fastlyap.sweeps.work import Task
+
+
+def sweep(
+    verb: str,
+    system: Any,
+    grid: Any = None,
+    *,
+    store: Any,
+    executor: Any = None,
+    chunk: int | str = "auto",
+    resume: bool = True,
+    only: str | None = None,
+    keep_state: bool = False,
+    max_memory: Any = None,
+    timeout: float | None = None,
+    mixed: bool = False,
+    progress: Any = None,
+    **options: Any,
+) -> Sweep:
+    """Run a verb over many points into a store on disk; killed and run again, it goes on where it was.
+
+    Parameters
+    ----------
+    verb : "spectrum", "maximal", "vectors", "finite_time", "gali" or "trajectory"
+    system : System
+    grid : fl.grid(...), fl.design(...), dict of arrays that broadcast, or xarray.Dataset
+        Parameters and starts; `x0=` is taken as well.
+    store : str, path or zarr store
+        A Zarr group that `xarray.open_zarr` opens.
+    executor : concurrent.futures executor, or a function that makes one, optional
+        Workers for the chunks, `dask.distributed.Client(...).get_executor()` for a cluster; by default this process,
+        on all its cores. With a function, workers that die are replaced and the member that does it is found.
+    chunk : int or "auto"
+        Points that are computed and written together; about five seconds of work by default.
+    resume : bool
+        Whether to go on with a store that is there. What is there must have been asked for in the same words.
+    only : "failed", optional
+        Compute the failed points of a store again, with other settings if you like.
+    keep_state : bool
+        Keep what a later call with more `steps` needs to go on (spectra only).
+    max_memory : number of bytes, or text as "4 GB", optional
+        Chunks are made small enough, or the call is refused; 80 % of this machine's by default.
+    timeout : float, optional
+        Seconds that a chunk may take; the members that take longer by themselves become FAILED.
+    mixed : bool
+        Allow chunks of other versions or programs in one store; what differs is noted in the manifest.
+    progress : bool or callable, optional
+        None draws a bar on a terminal and in notebooks, and writes a line per minute elsewhere.
+    **options
+        The verb's own arguments. `vectors` keeps statistics alone unless told store=True by its own call.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    InputError
+        For wrong arguments, and for a store of another system, grid, settings, program or version, with what differs.
+    OSError
+        From the disk, or where another process holds the store; finished chunks are kept.
+    Interrupted
+        On Ctrl-C, after what is finished was written; `.partial` is the Sweep so far.
+
+    Notes
+    -----
+    Within one program the numbers are bit for bit those of the plain call.
+    """
+    words = dict(
+        executor=executor, chunk=chunk, resume=resume, only=only, keep_state=keep_state, max_memory=max_memory,
+        timeout=timeout, mixed=mixed, progress=progress,
+    )  # fmt: skip
+    return run(verb, system, grid, store, options, **words)
+
+
+def run(
+    verb: str, system: Any, grid: Any, store: Any, options: dict[str, Any], *, executor: Any = None,
+    chunk: Any = "auto", resume: bool = True, only: str | None = None, keep_state: bool = False,
+    max_memory: Any = None, timeout: float | None = None, mixed: bool = False, progress: Any = None,
+    command: str | None = None,
+) -> Sweep:  # fmt: skip
+    """The sweep that `sweep` was asked for; command : the name of the system on a command line."""
+    labels.import_extra("zarr", "sweep")
+    system = cast.system(system)
+    _check_words(resume, only, keep_state, mixed)
+    check_wish(progress)
+    seconds = None if timeout is None else cast.positive("timeout", timeout)
+    job = job_of(verb, system, points_of(grid, system), options, keep_state)
+    if not len(job):
+        raise InputError(f"`grid` has no points, its shape is {job.shape}.")
+    target, place, path = stores.located(store)
+    how = Task((), None, seconds, mixed)
+    with ExitStack() as stack:
+        crew = None if executor is None else Crew(executor)
+        if crew is not None:
+            stack.callback(crew.close)
+            job = job.on(options.get("threads") or 1)
+            how = replace(how, target=target) if _shared(target) else how
+        box = cut(job.shape, chunk_of(job, chunk, max_memory, 1 if crew is None else crew.size())).box
+        asked = manifests.manifest_of(job, box, options, keep_state)
+        if path is not None:
+            _check_folder(path)
+            stack.enter_context(Lock(path))
+        opened = admitted(target, path, job, {**asked, "place": place, "command": command}, (resume, only, mixed))
+        finished = _driven(Driver(opened, job, how, crew, only == "failed"), place, progress)
+    found = Sweep(opened, target, path)
+    if not finished:
+        raise Interrupted(
+            f"stopped by Ctrl-C; {found.done:,} of {found.size:,} points are in {place}. Go on with the same call, or: "
+            f"fastlyap resume {place}",
+            partial=found,
+        )
+    return found
+
+
+def _driven(driver: Driver, place: str, progress: Any) -> bool:
+    """The end of a driver's work, and how to go on where the disk or the workers end it."""
+    try:
+        return driver.run(progress)
+    except OSError as problem:
+        full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
+        problem.add_note(f"{'The disk is full. ' * full}Finished chunks are kept; go on: fastlyap resume {place}")
+        raise
+
+
+def _check_words(resume: Any, only: Any, keep_state: Any, mixed: Any) -> None:
+    for name, value in (("resume", resume), ("keep_state", keep_state), ("mixed", mixed)):
+        if not isinstance(value, bool):
+            raise InputError(f"`{name}` must be True or False, got {value!r:.60}.")
+    if only not in (None, "failed"):
+        raise InputError(f'`only` must be None or "failed", got {only!r}.')
+    if only and not resume:
+        raise InputError('`only` "failed" works on a store that is there; leave `resume` True.')
+
+
+def _check_folder(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+
+
+def _shared(target: Any) -> bool:
+    """Whether workers can write to this store by themselves."""
+    return isinstance(target, (str, Path)) or type(target).__name__ in ("LocalStore", "FsspecStore", "ObjectStore")

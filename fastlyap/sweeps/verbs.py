@@ -1,0 +1,91 @@
+"""The verbs that can be swept: how their arguments are checked, planned and run, and how large their results are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from fastlyap import directional, indicators, lyapunov
+from fastlyap.errors import InputError
+from fastlyap.kernel import layout
+from fastlyap.machines import alignment, alternation, chunks, directions
+from fastlyap.request import LayersRequest
+
+OWN = ("progress", "throw")  # what a sweep does itself
+
+
+class Verb(NamedTuple):
+    """A verb: itself, the check of its arguments, its plan, the run of a plan, and numbers in a member's result."""
+
+    function: Callable
+    request: Callable
+    plan: Callable
+    run: Callable
+    numbers: Callable
+
+
+def _spectrum_numbers(request: Any) -> int:
+    kept = layout.state_rows(request.system.dim, request.k) + layout.accumulator_rows(request.k) if request.keep else 0
+    return 3 * request.k + 6 + kept
+
+
+def _vectors_numbers(request: Any) -> int:
+    n, k = request.system.dim, request.k
+    stored = (request.steps // request.every) * (k * n + n + k) if request.store else 0
+    return 33 * k * k + 3 * k + 3 + stored
+
+
+def _finite_time_request(*given: Any) -> Any:
+    request = directional.finite_time_request(*given)
+    if isinstance(request, LayersRequest):
+        raise InputError("`system` must be a System in a sweep, got a network; call `fl.finite_time` on it directly.")
+    return request
+
+
+SPECTRUM = Verb(
+    lyapunov.spectrum, lyapunov.spectrum_request, lyapunov.spectrum_plan, chunks.spectrum, _spectrum_numbers
+)
+VERBS = {
+    "spectrum": SPECTRUM,
+    "maximal": SPECTRUM,
+    "vectors": Verb(
+        directional.vectors, directional.vectors_request, directional.vectors_plan, directions.vectors, _vectors_numbers
+    ),
+    "finite_time": Verb(
+        directional.finite_time, _finite_time_request, directional.finite_time_plan, alternation.finite_time,
+        lambda request: 2 * request.k * (1 + request.system.dim) + request.system.dim + 4,
+    ),
+    "gali": Verb(
+        indicators.gali, indicators.gali_request, indicators.gali_plan, alignment.gali,
+        lambda request: request.steps // request.every + request.system.dim + 3,
+    ),
+    "trajectory": Verb(
+        lyapunov.trajectory, lyapunov.trajectory_request, lyapunov.trajectory_plan, chunks.trajectory,
+        lambda request: (request.steps // request.every) * request.system.dim + 2,
+    ),
+}  # fmt: skip
+
+
+def options_of(name: Any, given: dict[str, Any]) -> tuple[Verb, dict[str, Any]]:
+    """The verb called `name`, and all its keyword arguments with those given in place of the defaults."""
+    if not isinstance(name, str) or name not in VERBS:
+        raise InputError(f"`verb` must be one of {', '.join(map(repr, VERBS))}, got {name!r}.")
+    verb = VERBS[name]
+    defaults = dict(verb.function.__kwdefaults__ or {})
+    if name == "maximal":
+        if "k" in given:
+            raise InputError("`k` has no place in `maximal`, which gives the largest exponent; sweep `spectrum`.")
+        defaults["k"] = 1
+    for word in given:
+        if word not in defaults or word in OWN:
+            raise InputError(f"`{word}` is not an argument of a sweep of `{name}`.")
+    if given.get("resume") is not None:
+        raise InputError("`resume` continues the store in a sweep and is True or False; more `steps` need keep_state.")
+    if "history" in given:
+        raise InputError("`history` has no place in a sweep; keep_state=True keeps what more steps need.")
+    chosen = {**defaults, **given}
+    if name == "vectors" and "store" not in given:
+        chosen["store"] = False
+    if verb is SPECTRUM:
+        chosen["history"] = False
+    return verb, chosen
