@@ -124,7 +124,7 @@ def spectrum(
     members : int, optional
         Start so many nearby states per point, each with noise of its own: mean, error and spread over the starts.
     spread : float or "auto"
-        Size of the perturbations of the starts; "auto" is 0.1 * (|x0_i| + the rms of x0).
+        Size of the perturbations of the starts; "auto" is 0.1 * (|x0_i| + the rms of x0), 0.1 at 0.
     subspace : (q, n), optional
         Rows that span the tangents to keep, q < n, invariant under the Jacobian along the orbit: with rows across a
         synchronised state the exponents are the transversal ones. k is at most q. A member that leaves the set on

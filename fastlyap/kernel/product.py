@@ -23,6 +23,11 @@ SETTLED = 10.0  # numbers of B up to this size: columns far from dependent
 LARGE = 8  # from this size on, products go to BLAS
 
 
+def scratch(p):
+    """Numbers of scratch that `decompose` takes for p x p factors; for those who allocate them."""
+    return 6 * p * p + (2 + PANEL) * p
+
+
 @kernel
 def times_transposed(a, b, c, p, A, F, f, out):
     """out (a, b) = A (a, c) F' for F (b, c) at f; all with rows p apart."""
@@ -199,7 +204,7 @@ def decompose(r, p, F, sizes, lower, limit, most, A, B, sums, change, W):
 
     lower : whether the factors are lower triangular already. limit : of roundings relative to the result.
     most : sweeps, at most. A, B : (rank, p) orthonormal rows. change : of the sums in the last round of rotations.
-    W : scratch, 6 p p + (2 + PANEL) p numbers. Returns rank, sweeps, and whether the limit was kept.
+    W : `scratch(p)` numbers. Returns rank, sweeps, and whether the limit was kept.
     """
     q = p * p
     T, X, J, G, H = slot(W, 0, q), slot(W, q, q), slot(W, 2 * q, q), slot(W, 3 * q, q), slot(W, 4 * q, q)

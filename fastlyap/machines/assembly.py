@@ -118,7 +118,7 @@ def with_starts(members: Members, count: int, spread: Any, seed: int) -> Members
         if spread != "auto":
             raise InputError(f'`spread` must be "auto" or a number >= 0, got {spread!r}.')
         scale = np.sqrt(np.mean(members.x**2, axis=1))[:, None, None]
-        size = 0.1 * (np.abs(members.x)[:, None] + scale)
+        size = 0.1 * (np.abs(members.x)[:, None] + np.where(scale == 0.0, 1.0, scale))  # from 0 they must part too
     else:
         size = np.full((1, 1, 1), cast.real("spread", spread))
     bits = np.random.Philox(key=[seed, 0])

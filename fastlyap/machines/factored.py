@@ -13,6 +13,7 @@ import numpy as np
 from fastlyap import status
 from fastlyap.backend.frames import FrameBatch, Segment
 from fastlyap.kernel import layout
+from fastlyap.kernel.product import scratch
 from fastlyap.machines.average import initial_frame
 from fastlyap.machines.rows import new_rows
 from fastlyap.machines.run import Pace
@@ -54,7 +55,7 @@ def _one(request: FiniteTimeRequest, member: int, kernels: Any, pace: Pace, foun
     told = np.zeros(3)
     factors.decompose()(
         steps, n, F.ravel(), np.full(2 * steps, n), request.tolerance, max(request.max_sweeps - 1, 1), right.ravel(),
-        left.ravel(), sums, change, np.empty(5 * n * n + 2 * n), told,
+        left.ravel(), sums, change, np.empty(scratch(n)), told,
     )  # fmt: skip
     if not told[2]:
         return False

@@ -39,9 +39,10 @@ def decompose(factors, lower=False, limit=1e-10, most=20):
         F[f, : matrix.shape[0], : matrix.shape[1]] = matrix
     sizes = np.array([f.shape for f in factors], dtype=np.int64).ravel()
     A, B, sums, change = np.zeros(p * p), np.zeros(p * p), np.zeros(p), np.zeros(p)
-    rank, sweeps, kept = run_decompose(
-        r, p, F.ravel(), sizes, lower, limit, most, A, B, sums, change, np.zeros(6 * p * p + 18 * p)
-    )
+    size = product.scratch(p)
+    W = np.full(size + 8, np.pi)  # compiled code writes where it is told, so what lies behind is watched
+    rank, sweeps, kept = run_decompose(r, p, F.ravel(), sizes, lower, limit, most, A, B, sums, change, W[:size])
+    assert np.all(W[size:] == np.pi)
     left, right = factors[0].shape[0], factors[-1].shape[1]
     rows = A.reshape(p, p)[:rank, :left], B.reshape(p, p)[:rank, :right]
     return sums, *rows, change, (rank, sweeps, kept)
