@@ -136,37 +136,34 @@ def pair(code, z):
 
 
 @kernel
-def values(lanes, width, code, n, Z, Y):
-    """Y = phi(Z) of n consecutive numbers; Y may be Z.
+def _each(function, lanes, width, code, n, Z, Y):
+    """Y = function(code, Z) of n consecutive numbers; Y may be Z.
 
     `lanes` is `rows_of(width)`: rows of `width` numbers go through the vector library. The last row overlaps the one
     before where n is no multiple; it is read before anything is written.
     """
     if n < width:
         for i in range(n):
-            Y[i] = value(code, Z[i])
+            Y[i] = function(code, Z[i])
     else:
         z, y = lanes(Z), lanes(Y)
-        last = value(code, lanes(slot(Z, n - width, width))[0])
+        last = function(code, lanes(slot(Z, n - width, width))[0])
         for i in range(n // width):
-            y[i] = value(code, z[i])
+            y[i] = function(code, z[i])
         end = lanes(slot(Y, n - width, width))
         end[0] = last
 
 
 @kernel
+def values(lanes, width, code, n, Z, Y):
+    """Y = phi(Z) of n consecutive numbers; Y may be Z; `lanes` is `rows_of(width)`."""
+    _each(value, lanes, width, code, n, Z, Y)
+
+
+@kernel
 def slopes(lanes, width, code, n, Z, D):
     """D = phi'(Z) of n consecutive numbers; D may be Z."""
-    if n < width:
-        for i in range(n):
-            D[i] = slope(code, Z[i])
-    else:
-        z, d = lanes(Z), lanes(D)
-        last = slope(code, lanes(slot(Z, n - width, width))[0])
-        for i in range(n // width):
-            d[i] = slope(code, z[i])
-        end = lanes(slot(D, n - width, width))
-        end[0] = last
+    _each(slope, lanes, width, code, n, Z, D)
 
 
 @kernel

@@ -15,6 +15,7 @@ from fastlyap.kernel import segments
 from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.lanes import like, wide
 from fastlyap.kernel.segment_solve import factor, lower, upper
+from fastlyap.kernel.sensitivity import keep_state, recall
 
 
 @kernel
@@ -69,9 +70,7 @@ def _again(model, advance, S, T, A, P, W, X, E, own, modes, length, segment, t0,
                     T[n + 1 + i * n + c] = E[(k * modes + i) * own + c]
                 for c in range(own, n):
                     T[n + 1 + i * n + c] = like(T[0], 0.0)
-        for i in range(own):
-            X[s * row + i] = T[i]
-        X[s * row + own] = T[n]
+        keep_state(own, n, T, X, s * row)
         for i in range(modes):
             for c in range(own):
                 X[s * row + own + 1 + i * own + c] = T[n + 1 + i * n + c]
@@ -169,13 +168,9 @@ def respond_back(
         for i in range(modes):
             for c in range(own):
                 Z[2 * modes * modes + i * own + c] = S[frame + i * n + c]
-        for i in range(own):
-            S[i] = X[s * row + i]
-        S[n] = X[s * row + own]
+        recall(own, n, S, X, s * row)
         step_back(model, advance, puller, t, dt, S, A, P, W, X, k, rtol, atol)
-        for i in range(own):
-            S[i] = X[s * row + i]
-        S[n] = X[s * row + own]
+        recall(own, n, S, X, s * row)
         feed(t, 1.0, S, count, P, W)
         _sources(model, curve, t, S, P, W, X, s * row + own + 1, Z, own, count, modes, pairs)
         g = part * more

@@ -15,6 +15,7 @@ import math
 from fastlyap.kernel import layout
 from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.lanes import like, slot, wide
+from fastlyap.kernel.sensitivity import go_again, recall
 
 
 @kernel
@@ -122,12 +123,7 @@ def walk_back(
     k = count + modes
     row = own + 1
     rows = block_rows(modes, q, n - own)
-    for s in range(n_steps):
-        for i in range(own):
-            X[s * row + i] = S[i]
-        X[s * row + own] = S[n]
-        if s < n_steps - 1:
-            advance(model, t0 + (first + s) * dt, dt, S, A, P, W, 0, False, rtol, atol)
+    go_again(model, advance, S, A, P, W, X, own, t0, dt, first, n_steps, rtol, atol)
     Z = slot(X, n_steps * row, layout.INNER_STEPS * (n + 2))
     for back in range(n_steps):
         s = n_steps - 1 - back
@@ -135,13 +131,9 @@ def walk_back(
         o = (segment + s // length) * rows
         if (s + 1) % length == 0:
             clear(Y, o, rows)
-        for i in range(own):
-            S[i] = X[s * row + i]
-        S[n] = X[s * row + own]
+        recall(own, n, S, X, s * row)
         step_back(model, advance, puller, t, dt, S, A, P, W, Z, k, rtol, atol)
-        for i in range(own):
-            S[i] = X[s * row + i]
-        S[n] = X[s * row + own]
+        recall(own, n, S, X, s * row)
         feed(t, 1.0, S, count, P, W)
         field = model.free + n
         if flow:

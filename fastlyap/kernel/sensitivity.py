@@ -50,6 +50,31 @@ def wander(model, advance, S, A, P, W, X, own, t0, dt, first, n_steps, stride, r
 
 
 @kernel
+def keep_state(own, n, S, X, o):
+    """Copy state and counter to the rows `X` from o on."""
+    for i in range(own):
+        X[o + i] = S[i]
+    X[o + own] = S[n]
+
+
+@kernel
+def recall(own, n, S, X, o):
+    """Take state and counter from there."""
+    for i in range(own):
+        S[i] = X[o + i]
+    S[n] = X[o + own]
+
+
+@kernel
+def go_again(model, advance, S, A, P, W, X, own, t0, dt, first, n_steps, rtol, atol):
+    """Go over a stretch again: state and counter before each step to `X`, own + 1 rows each."""
+    for s in range(n_steps):
+        keep_state(own, model.n, S, X, s * (own + 1))
+        if s < n_steps - 1:
+            advance(model, t0 + (first + s) * dt, dt, S, A, P, W, 0, False, rtol, atol)
+
+
+@kernel
 def pull_segment(
     model, advance, back, feed, S, A, P, W, X, F, own, k, t0, dt, first, n_steps, last, cut, weight, keep, rtol, atol
 ):  # fmt: skip
@@ -61,24 +86,15 @@ def pull_segment(
     """
     n = model.n
     row = own + 1
-    for s in range(n_steps):
-        for i in range(own):
-            X[s * row + i] = S[i]
-        X[s * row + own] = S[n]
-        if s < n_steps - 1:
-            advance(model, t0 + (first + s) * dt, dt, S, A, P, W, 0, False, rtol, atol)
+    go_again(model, advance, S, A, P, W, X, own, t0, dt, first, n_steps, rtol, atol)
     Z = slot(X, n_steps * row, layout.INNER_STEPS * (n + 2))
     for j in range(n_steps):
         s = n_steps - 1 - j
         step = first + s
         t = t0 + step * dt
-        for i in range(own):
-            S[i] = X[s * row + i]
-        S[n] = X[s * row + own]
+        recall(own, n, S, X, s * row)
         back(t, dt, S, A, P, W, Z, F, s * k, keep[min(step, len(keep) - 1)], k, rtol, atol)
-        for i in range(own):
-            S[i] = X[s * row + i]
-        S[n] = X[s * row + own]
+        recall(own, n, S, X, s * row)
         if cut > 0 and (last - step) % cut == 0:
             for c in range(k):
                 for i in range(own):
