@@ -18,8 +18,8 @@ NOISY = {"map": ("map",), "flow": ("heun_sde", "rk4", "euler")}
 DELAYED = ("rk4",)
 
 
-def real_array(name: str, value: Any, *, finite: bool = True) -> np.ndarray:
-    """`value` as a float64 array of its own (never a view of the caller's data)."""
+def real_array(name: str, value: Any, *, finite: bool = True, copy: bool = True) -> np.ndarray:
+    """`value` as a contiguous float64 array of its own; not to `copy` may give the caller's data or a view of it."""
     if np.ma.isMaskedArray(value):
         raise InputError(f"`{name}` must be a plain array, got a masked array; fill it first: `{name}.filled(...)`.")
     try:
@@ -28,7 +28,7 @@ def real_array(name: str, value: Any, *, finite: bool = True) -> np.ndarray:
         raise InputError(f"`{name}` must be a rectangular array of numbers, got {value!r:.80}.") from error
     if found.dtype.kind not in "fiub":
         raise InputError(f"`{name}` must hold real numbers, got dtype {found.dtype}; convert it to float64.")
-    result = np.array(found, dtype=np.float64, order="C")
+    result = np.array(found, np.float64, order="C") if copy else np.require(found, np.float64, ["C", "A"])
     if finite and not np.all(np.isfinite(result)):
         raise InputError(f"`{name}` must be finite, got NaN or infinity in {_where(result)}; remove or replace it.")
     return result

@@ -45,11 +45,19 @@ class History(NamedTuple):
     exponents: np.ndarray
 
 
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Result:
-    """What all results share: advice in words and labelled arrays."""
+    """What all results share: how members ended, whose they are, advice in words and labelled arrays."""
 
     AXES: ClassVar[dict[str, tuple[str, ...]]] = {}  # names of the axes behind the batch's, ("exponent",) by default
+
     status: np.ndarray
+    failed_step: np.ndarray
+    parameters: dict[str, np.ndarray] = field(default_factory=dict)
+    x0: np.ndarray | None = None
+    dims: tuple[str, ...] = ()
+    system: SystemInfo
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def axes(self, name: str) -> tuple[str, ...]:
         """Names of the axes of a field behind the batch's."""
@@ -103,18 +111,11 @@ class Spectrum(Result):
 
     exponents: np.ndarray
     stderr: np.ndarray
-    status: np.ndarray
-    failed_step: np.ndarray
     n_steps: np.ndarray
     sum_rule: np.ndarray
     divergence_error: np.ndarray
     conditioning: np.ndarray
     spread: np.ndarray | None = None
-    parameters: dict[str, np.ndarray] = field(default_factory=dict)
-    x0: np.ndarray | None = None
-    dims: tuple[str, ...] = ()
-    system: SystemInfo
-    settings: dict[str, Any] = field(default_factory=dict)
     state: dict[str, np.ndarray] | None = None
     unit: Unit = None  # type: ignore[assignment]  # filled in below from the system's kind
 
@@ -234,13 +235,6 @@ class Trajectory(Result):
 
     state: np.ndarray
     times: np.ndarray
-    status: np.ndarray
-    failed_step: np.ndarray
-    parameters: dict[str, np.ndarray] = field(default_factory=dict)
-    x0: np.ndarray | None = None
-    dims: tuple[str, ...] = ()
-    system: SystemInfo
-    settings: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return summary.trajectory(self)

@@ -17,12 +17,11 @@ from fastlyap import status
 from fastlyap.backend import cpu
 from fastlyap.backend.frames import FrameBatch, Segment, point_rows
 from fastlyap.backend.reference import dynamics
-from fastlyap.errors import Interrupted
 from fastlyap.kernel import layout
 from fastlyap.machines.alignment_result import Gali
 from fastlyap.machines.assembly import info, settings
 from fastlyap.machines.average import initial_frame
-from fastlyap.machines.chunks import run_chunks
+from fastlyap.machines.chunks import handed_over, run_chunks
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.rows import new_rows
 from fastlyap.machines.run import Pace, Stopped
@@ -81,9 +80,7 @@ def gali(request: GaliRequest, plan: Plan, progress: Any) -> Gali:
         kernels = cpu.load(request.system, request.integration, plan.width, plan.form, request.members.pool)
         complete = run_chunks(lambda part, pace: _chunk(request, part, kernels, pace, found), plan, progress)
     result = _result(request, plan, found)
-    if not all(complete):
-        raise Interrupted("stopped by Ctrl-C; `.partial` holds the members that were done", partial=result)
-    return result
+    return handed_over(result, complete)
 
 
 def _chunk(request: GaliRequest, part: slice, kernels: cpu.Kernels, pace: Pace, found: Found) -> bool:

@@ -1,13 +1,13 @@
 """What `fl.gali` returns: how deviation vectors align in the course of time."""
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from fastlyap import summary
 from fastlyap.errors import InputError
-from fastlyap.result import Result, SystemInfo
+from fastlyap.result import Result
 from fastlyap.storage import storable
 
 
@@ -36,13 +36,6 @@ class Gali(Result):
     times: np.ndarray
     threshold_time: np.ndarray
     state: np.ndarray
-    status: np.ndarray
-    failed_step: np.ndarray
-    parameters: dict[str, np.ndarray] = field(default_factory=dict)
-    x0: np.ndarray | None = None
-    dims: tuple[str, ...] = ()
-    system: SystemInfo
-    settings: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         told, reached = self.settings, np.isfinite(self.threshold_time)

@@ -15,12 +15,11 @@ import numpy as np
 from fastlyap import status
 from fastlyap.backend import cpu
 from fastlyap.backend.frames import FrameBatch, Segment
-from fastlyap.errors import Interrupted
 from fastlyap.kernel import layout
 from fastlyap.machines import factored
 from fastlyap.machines.assembly import info, settings
 from fastlyap.machines.average import MEANINGLESS, initial_frame
-from fastlyap.machines.chunks import run_chunks
+from fastlyap.machines.chunks import handed_over, run_chunks
 from fastlyap.machines.finite_time_result import FiniteTime
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.route import FiniteRoute, finite_route
@@ -68,9 +67,7 @@ def finite_time(request: FiniteTimeRequest, plan: Plan, progress: Any) -> Finite
         kernels = cpu.load(request.system, request.integration, plan.width, plan.form, request.members.pool)
         complete = run_chunks(lambda part, pace: _chunk(request, part, kernels, pace, found), plan, progress)
     result = _result(request, plan, found)
-    if not all(complete):
-        raise Interrupted("stopped by Ctrl-C; `.partial` holds the members that were done", partial=result)
-    return result
+    return handed_over(result, complete)
 
 
 class Alternation:

@@ -7,7 +7,7 @@ so nothing depends on how they are shared out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from typing import Any
@@ -76,6 +76,13 @@ def run_chunks(work: Callable[[slice, Pace], Any], plan: Plan, progress: Any) ->
         done = _side_by_side(lambda part: work(part, pace), plan)
     bar.close()
     return done
+
+
+def handed_over(result: Any, complete: Iterable[bool], what: str = "members") -> Any:
+    """The result of chunks that are all complete; else `Interrupted`, which carries what there is of it."""
+    if not all(complete):
+        raise Interrupted(f"stopped by Ctrl-C; `.partial` holds the {what} that were done", partial=result)
+    return result
 
 
 def _side_by_side(work: Callable, plan: Plan) -> list:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from fastlyap import hardware, status
-from fastlyap.errors import InputError, Interrupted
+from fastlyap.errors import InputError
 from fastlyap.kernel.layerwise import FAILED, PLAIN, RANK, SURE, SWEEPS
 from fastlyap.machines import deep_reference, planning
 from fastlyap.machines.average import MEANINGLESS
-from fastlyap.machines.chunks import run_chunks
+from fastlyap.machines.chunks import handed_over, run_chunks
 from fastlyap.machines.finite_time_result import FiniteTime
 from fastlyap.machines.layer_blocks import Blocks
 from fastlyap.machines.narrowest import way
@@ -109,9 +109,7 @@ def finite_time(request: LayersRequest, plan: Plan, progress: Any) -> FiniteTime
     chunks = replace(plan, members=len(items), chunk=chunk_blocks(len(items), plan.threads))
     complete = run_chunks(lambda part, pace: _chunk(request, here, items[part], found, pace), chunks, progress)
     result = _result(request, plan, found)
-    if not all(complete):
-        raise Interrupted("stopped by Ctrl-C; `.partial` holds the samples that were done", partial=result)
-    return result
+    return handed_over(result, complete, "samples")
 
 
 def _chunk(request: LayersRequest, here: Any, items: list, found: Found, pace: Pace) -> bool:

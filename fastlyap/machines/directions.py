@@ -15,10 +15,9 @@ import numpy as np
 
 from fastlyap.backend import cpu
 from fastlyap.backend.frames import FrameBatch, Segment
-from fastlyap.errors import Interrupted
 from fastlyap.machines import orientation
 from fastlyap.machines.average import initial_frame
-from fastlyap.machines.chunks import run_chunks
+from fastlyap.machines.chunks import handed_over, run_chunks
 from fastlyap.machines.orientation import Found
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.route import Route, route_of
@@ -40,9 +39,7 @@ def vectors(request: VectorsRequest, plan: Plan, progress: Any) -> Vectors:
         kernels = cpu.load(request.system, request.integration, plan.width, plan.form, request.members.pool)
         complete = run_chunks(lambda part, pace: _chunk(request, part, kernels, pace, found), plan, progress)
     result = orientation.result(request, plan, found)
-    if not all(complete):
-        raise Interrupted("stopped by Ctrl-C; `.partial` holds the members that were done", partial=result)
-    return result
+    return handed_over(result, complete)
 
 
 def _chunk(request: VectorsRequest, part: slice, kernels: cpu.Kernels, pace: Pace, found: Found) -> bool:

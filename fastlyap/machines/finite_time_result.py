@@ -1,12 +1,12 @@
 """What `fl.finite_time` returns: growth over one finite stretch, and the directions that go with it."""
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from fastlyap import summary, units
-from fastlyap.result import Result, SystemInfo
+from fastlyap.result import Result
 from fastlyap.storage import storable
 from fastlyap.units import Unit
 
@@ -50,13 +50,6 @@ class FiniteTime(Result):
     n_sweeps: np.ndarray
     state: np.ndarray
     conditioning: np.ndarray
-    status: np.ndarray
-    failed_step: np.ndarray
-    parameters: dict[str, np.ndarray] = field(default_factory=dict)
-    x0: np.ndarray | None = None
-    dims: tuple[str, ...] = ()
-    system: SystemInfo
-    settings: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return summary.finite_time(self)

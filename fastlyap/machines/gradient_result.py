@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlyap import summary
 from fastlyap.errors import InputError
-from fastlyap.result import Result, SystemInfo
+from fastlyap.result import Result
 from fastlyap.storage import storable
 
 SHOWN = 8
@@ -50,14 +50,7 @@ class Gradient(Result):
     median: dict[str, np.ndarray] | None
     median_stderr: dict[str, np.ndarray] | None
     members: dict[str, np.ndarray] | None = None
-    status: np.ndarray
-    failed_step: np.ndarray
     stats: dict[str, Any] = field(default_factory=dict)
-    parameters: dict[str, np.ndarray] = field(default_factory=dict)
-    x0: np.ndarray | None = None
-    dims: tuple[str, ...] = ()
-    system: SystemInfo
-    settings: dict[str, Any] = field(default_factory=dict)
 
     def compare(self, method: Any, **changes: Any) -> dict[str, np.ndarray]:
         """Differences to another method in units of both standard errors, by parameter.

@@ -1,6 +1,6 @@
 """What `fl.vectors` returns: Lyapunov vectors along an orbit, their angles, and how far they can be trusted."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 from fastlyap import cast, summary, units
 from fastlyap.errors import InputError
 from fastlyap.request import Integration
-from fastlyap.result import Result, SystemInfo
+from fastlyap.result import Result
 from fastlyap.storage import storable
 from fastlyap.units import Unit
 
@@ -84,13 +84,6 @@ class Vectors(Result):
     separation: np.ndarray
     flow_angle: np.ndarray
     conditioning: np.ndarray
-    status: np.ndarray
-    failed_step: np.ndarray
-    parameters: dict[str, np.ndarray] = field(default_factory=dict)
-    x0: np.ndarray | None = None
-    dims: tuple[str, ...] = ()
-    system: SystemInfo
-    settings: dict[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return summary.vectors(self)

@@ -72,15 +72,7 @@ def given(net: Values, arena: Arena, x: Any, seed: int, **vectors: Any) -> Given
 
 def _numbers(name: str, value: Any) -> np.ndarray:
     """Contiguous float64 numbers, the caller's own where they are that; NaN passes, and comes out as NaN."""
-    if np.ma.isMaskedArray(value):
-        raise InputError(f"`{name}` must be a plain array, got a masked array; fill it first: `{name}.filled(...)`.")
-    try:
-        found = np.asarray(value)
-    except ValueError as error:
-        raise InputError(f"`{name}` must be a rectangular array of numbers, got {value!r:.80}.") from error
-    if found.dtype.kind not in "fiub":
-        raise InputError(f"`{name}` must hold real numbers, got dtype {found.dtype}; convert it to float64.")
-    found = np.require(found, np.float64, ["C", "A"])
+    found = cast.real_array(name, value, finite=False, copy=False)
     return found if found.flags.writeable else found.copy()  # compiled code takes writeable arrays only
 
 
