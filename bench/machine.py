@@ -7,13 +7,16 @@ from bench.environment import CORES
 
 
 def cpu_model() -> str:
-    """The processor's name as the kernel gives it."""
+    """The processor's name as the kernel gives it, with its family: generations may share a name, but not a speed."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as f:
-            found = re.search(r"^model name\s*:\s*(.+)$", f.read(), re.MULTILINE)
+            text = f.read()
     except OSError:
-        found = None
-    return found.group(1).strip() if found else platform.machine()
+        text = ""
+    name, family = (re.search(rf"^{key}\s*:\s*(.+)$", text, re.MULTILINE) for key in ("model name", "cpu family"))
+    if not name:
+        return platform.machine()
+    return name.group(1).strip() + (f" (family {family.group(1).strip()})" if family else "")
 
 
 def description() -> str:

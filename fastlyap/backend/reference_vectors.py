@@ -9,9 +9,9 @@ import numpy as np
 from fastlyap import status
 from fastlyap.backend.reference import dynamics
 from fastlyap.kernel.covariant import N_BINS
-from fastlyap.machines.alternation import IN_A_ROW, judge
 from fastlyap.machines.average import initial_frame
 from fastlyap.machines.orientation import Found
+from fastlyap.machines.settling import IN_A_ROW, judge
 from fastlyap.reference import covariant, singular
 from fastlyap.reference.dynamics import stack
 from fastlyap.request import FiniteTimeRequest, VectorsRequest
