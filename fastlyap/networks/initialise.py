@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastlyap import cast
+from fastlyap.errors import InputError
 
 SCALES = {  # standard deviation for a unit gain, from the numbers of inputs and outputs
     "xavier": lambda a, b: np.sqrt(2.0 / (a + b)),
@@ -41,3 +42,35 @@ def draw(
     q, r = np.linalg.qr(flat.T if wide else flat)
     q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)  # without it, q is not uniformly distributed
     return np.ascontiguousarray(gain * (q.T if wide else q)).reshape(shape)
+
+
+def seeds(given: Any) -> np.ndarray:
+    """One whole number >= 0, or an array of them for as many networks."""
+    try:
+        found = np.asarray(given)
+    except ValueError:
+        found = np.empty(0)
+    if found.dtype.kind not in "iu" or found.size == 0 or np.any(found < 0):
+        raise InputError(f"`seed` must be a whole number >= 0 or an array of them, got {given!r:.80}.")
+    return found
+
+
+def gains(name: str, given: Any) -> np.ndarray:
+    """One real number, or an array of them for as many networks."""
+    found = cast.real_array(name, given)
+    if found.size == 0:
+        told = f"an empty array of shape {found.shape}"
+        raise InputError(f"`{name}` must be a number or an array of numbers, got {told}.")
+    return found
+
+
+def members(name: str, gain: np.ndarray, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gain and seed of every member of their common batch."""
+    try:
+        gain, seed = np.broadcast_arrays(gain, seed)
+    except ValueError:
+        raise InputError(
+            f"`{name}` and `seed` must broadcast together, got shapes {gain.shape} and {seed.shape}; "
+            f"pass {name}[:, None] for all combinations."
+        ) from None
+    return gain, seed

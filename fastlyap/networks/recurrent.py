@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastlyap import cast
-from fastlyap.errors import InputError
+from fastlyap.networks import initialise
 from fastlyap.networks.architecture import Architecture
 from fastlyap.networks.cells import Cell, parameters
 
@@ -44,21 +44,21 @@ def rnn(
     Raises
     ------
     InputError
-        For sizes that are no whole numbers, and unknown activations.
+        For sizes that are no whole numbers, unknown activations, and arrays of gains and seeds that do not broadcast.
     """
     return _made(Architecture("rnn", inputs, hidden, layers, _width(outputs), activation), gain, seed)
 
 
 def lstm(
     inputs: int, hidden: int, layers: int = 1, *, outputs: int | None = None, gain: Any = 1.0,
-    forget_bias: float = 0.0, seed: Any = 0,
+    forget_bias: Any = 0.0, seed: Any = 0,
 ) -> Cell:  # fmt: skip
     """Long short-term memory with state (h, c) of each layer, 2 H exponents; gates i, f, g, o along the last axis.
 
     Parameters
     ----------
-    forget_bias : float
-        Bias of the forget gate; 1 or more lets a new cell remember.
+    forget_bias : float or array
+        Bias of the forget gate; 1 or more lets a new cell remember. An array makes a batch of cells.
     Others as in `rnn`; weights have 4 H columns.
 
     Notes
@@ -66,9 +66,12 @@ def lstm(
     Hochreiter & Schmidhuber, Neural Computation 9 (1997) 1735; Gers, Schmidhuber & Cummins, ibid. 12 (2000) 2451.
     """
     cell = _made(Architecture("lstm", inputs, hidden, layers, _width(outputs)), gain, seed)
-    bias = np.zeros(4 * hidden)
-    bias[hidden : 2 * hidden] = cast.real("forget_bias", forget_bias)
-    return cell.with_parameters(**{f"{layer}.bias": bias for layer in range(layers)}) if forget_bias else cell
+    forget = cast.real_array("forget_bias", forget_bias)
+    if not np.any(forget):
+        return cell
+    bias = np.zeros((*forget.shape, 4 * hidden))
+    bias[..., hidden : 2 * hidden] = forget[..., None]
+    return cell.with_parameters(**{f"{layer}.bias": bias for layer in range(layers)})
 
 
 def gru(
@@ -112,7 +115,8 @@ def random_rnn(n: int, g: Any = 1.0, seed: Any = 0) -> Cell:
     (2023) 043044.
     """
     architecture = Architecture("random_rnn", 0, cast.count("n", n, 1))
-    gain = cast.real_array("g", g)
+    gain = initialise.gains("g", g)
+    initialise.members("g", gain, initialise.seeds(seed))
 
     def draw(generator: np.random.Generator) -> tuple[np.ndarray, ...]:
         return generator.standard_normal((n, n)).T / np.sqrt(n), generator.standard_normal(n)
@@ -127,9 +131,7 @@ def _width(outputs: Any) -> int:
 
 def _drawn(draw: Callable, seed: Any) -> list[np.ndarray]:
     """What `draw(generator)` gives for every seed, batch axes in front."""
-    seeds = np.asarray(seed)
-    if seeds.dtype.kind not in "iu" or np.any(seeds < 0):
-        raise InputError(f"`seed` must be a whole number >= 0 or an array of them, got {seed!r:.80}.")
+    seeds = initialise.seeds(seed)
     drawn = [draw(np.random.default_rng(int(each))) for each in seeds.flat]
     return [np.reshape(parts, seeds.shape + np.shape(parts[0])) for parts in zip(*drawn, strict=True)]
 
@@ -137,7 +139,7 @@ def _drawn(draw: Callable, seed: Any) -> list[np.ndarray]:
 def _made(architecture: Architecture, gain: Any, seed: Any) -> Cell:
     """A cell with random weights; its state starts at small random numbers."""
     shapes = architecture.shapes
-    scale = cast.real_array("gain", gain)
+    scale, _ = initialise.members("gain", initialise.gains("gain", gain), initialise.seeds(seed))
 
     def draw(generator: np.random.Generator) -> list[np.ndarray]:
         parts = [
