@@ -22,7 +22,7 @@ def test_sessions(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("page,needs", [("trained.md", ("torch", "safetensors"))])
+@pytest.mark.parametrize("page,needs", [("gradients.md", ()), ("trained.md", ("torch", "safetensors"))])
 def test_scripts(page, needs, tmp_path, monkeypatch):
     """All `python` blocks of a page, one after another."""
     for package in needs:
