@@ -19,8 +19,10 @@ from fastlyap.machines import (
     noise,
     shadowing,
 )
+from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_result import Gradient
 from fastlyap.machines.gradient_starts import repeated
+from fastlyap.machines.planning import Plan
 from fastlyap.machines.run import Stopped
 from fastlyap.method import (
     Backprop,
@@ -37,7 +39,8 @@ from fastlyap.result import raise_failures
 from fastlyap.trace import wraps
 
 SMOOTH = (Backprop, PathKernel, Shadowing, FastResponse)  # methods that differentiate the objective
-WRAP_SAMPLES = 64
+MACHINES = {Backprop: backprop, FiniteDifference: finite_difference, Shadowing: shadowing, FastResponse: fast_response}
+WRAP_SAMPLES = 16  # members of a point whose states are looked at
 
 
 def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters: Any, o: dict) -> GradientRequest:
@@ -189,15 +192,28 @@ def gradient(
     request = gradient_request(system, objective, wrt, x0, parameters, given)
     if backend not in ("auto", "cpu"):
         raise InputError(f'`backend` must be "auto" or "cpu" for gradients, got {backend!r}.')
-    try:
-        results = _run(request, backend, threads, progress)
-    except Stopped:
-        raise Interrupted("stopped by Ctrl-C", partial=None) from None
+    results = run_gradient(request, backend, threads, progress)
     for result, one in zip(results, objectives.objectives(objective), strict=True):
         object.__setattr__(result, "_again", functools.partial(again, objective=one))
         if throw:
             raise_failures(result)
     return results if isinstance(objective, (tuple, list)) else results[0]
+
+
+def gradient_plan(request: GradientRequest, backend: Any, threads: Any) -> Plan:
+    """What `gradient` runs."""
+    if backend not in ("auto", "cpu"):
+        raise InputError(f'`backend` must be "auto" or "cpu" for gradients, got {backend!r}.')
+    machine = MACHINES.get(type(request.method), kernel_methods)
+    return machine.planned(request, backend, threads)
+
+
+def run_gradient(request: GradientRequest, backend: Any, threads: Any, progress: Any) -> tuple[Gradient, ...]:
+    """A gradient for each objective of a request."""
+    try:
+        return _run(request, backend, threads, progress)
+    except Stopped:
+        raise Interrupted("stopped by Ctrl-C", partial=None) from None
 
 
 def _run(request: GradientRequest, backend: Any, threads: Any, progress: Any) -> tuple[Gradient, ...]:
@@ -227,12 +243,16 @@ def _run(request: GradientRequest, backend: Any, threads: Any, progress: Any) ->
 
 def _check_wraps(request: GradientRequest, starts: Any, checks: Any, stats: dict[str, Any]) -> None:
     """Doubt gradients along the path of objectives that jump where a coordinate is wrapped."""
-    method = request.method
-    if isinstance(method, KernelDifferentiation) or np.all(np.asarray(stats.get("beta", 0.0)) == 1.0):
+    points, beta = request.points, np.asarray(stats.get("beta", 0.0))
+    seen = beta != 1.0 if beta.shape == (points,) else np.full(points, np.any(beta != 1.0))
+    if isinstance(request.method, KernelDifferentiation):
         return
-    some = slice(0, WRAP_SAMPLES)
-    x, p = starts.rows[some, :-1], request.members.p[some, : request.system.flat_parameters.size]
-    if any(wraps.differs(one, request.system.recording, x, p) for one in request.objectives):
-        stats["wrapped"] = True
-        checks.doubt(np.ones(request.points, dtype=bool), "rule or objective jump where a coordinate is wrapped, which "
-                     "a derivative along the path does not see; use fl.KernelDifferentiation")  # fmt: skip
+
+    def some(rows: np.ndarray, width: int) -> np.ndarray:
+        return rows[:, :width].reshape(points, -1, width)[:, :WRAP_SAMPLES].reshape(-1, width)
+
+    x = some(starts.rows, request.system.dim)
+    p = some(request.members.p, request.system.flat_parameters.size)
+    jumps = [wraps.differs(one, request.system.recording, x, p) for one in request.objectives]
+    stats["wrapped"] = np.any(jumps, axis=0).reshape(points, -1).any(axis=1) & seen
+    checks.doubt(stats["wrapped"], Reason.WRAPPED)

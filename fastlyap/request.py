@@ -159,7 +159,7 @@ class GradientRequest:
     members : every point of the batch `repetitions` times, one after the other, with the keys of noise
     objectives : recordings with one output each; kind : "average" or "terminal", of all of them
     names : parameters to differentiate by, columns : their numbers in the flat parameter vector; by_start : whether
-    also by the initial state
+    also by the initial state; part : whether these are some members of a larger batch, in whose program they run
     """
 
     system: Any
@@ -176,6 +176,7 @@ class GradientRequest:
     seed: int
     method: Any
     keep_members: bool = False
+    part: bool = False
 
     @property
     def points(self) -> int:

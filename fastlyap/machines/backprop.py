@@ -9,18 +9,25 @@ import numpy as np
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_assembly import spread_of
 from fastlyap.machines.gradient_program import Program, make_plan, plain_program
+from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_starts import Starts, after, run_up
 from fastlyap.machines.orbit import Members, cuts, fate, forward, origin
+from fastlyap.machines.planning import Plan
 from fastlyap.machines.run import Pace
 from fastlyap.request import GradientRequest
 from fastlyap.status import NOT_FINITE
 
 
-def run(request: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple[Members, Starts]:
-    """Every member's objectives and gradients."""
+def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
+    """What `run` runs."""
     size = request.system.dim + len(request.columns) + 1
     numbers = (4 * int(request.steps**0.5) + 10 * len(request.objectives)) * size
-    plan = make_plan(request, name, threads, per_member=numbers)
+    return make_plan(request, name, threads, per_member=numbers)
+
+
+def run(request: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple[Members, Starts]:
+    """Every member's objectives and gradients."""
+    plan = planned(request, name, threads)
     program = plain_program(request)
     starts = run_up(request, program, plan, progress)
     request = after(request, starts)
@@ -86,6 +93,5 @@ def judged(request: GradientRequest, found: Members, checks: Any) -> dict[str, A
     if request.kind == "average" and request.transient and request.method.window is None:
         long = reach / (1.0 + request.steps) > LARGE
         lost = np.isnan(reach) & good.any(axis=1)
-        checks.doubt(long | lost, "covectors grew without bound on the way back: the gradient of this one "
-                     "orbit is not that of the long-time average; use a method for chaos")  # fmt: skip
+        checks.doubt(long | lost, Reason.GREW)
     return {"exponent": exponent}

@@ -19,6 +19,7 @@ from fastlyap.machines import shadowing_pilot
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_assembly import spread_of
 from fastlyap.machines.gradient_program import Program, make_plan, make_program
+from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_starts import Starts, run_up
 from fastlyap.machines.kernel_windows import chosen_windows, windows_of
 from fastlyap.machines.orbit import Members, fate, forward, origin
@@ -66,14 +67,21 @@ def _program(request: GradientRequest) -> tuple[Program, int]:
     return program, pairs
 
 
+def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
+    """What `run` runs."""
+    n, J = request.system.dim, len(request.objectives)
+    windows = windows_of(request.method.window, request.steps, request.repetitions)
+    numbers = request.steps * J * (len(windows) + 1) + 10 * n * (J + n)
+    return make_plan(request, name, threads, per_member=numbers)
+
+
 def run(
     request: GradientRequest, checks: Any, name: Any, threads: Any, progress: Any
 ) -> tuple[Members, Starts, dict[str, Any]]:
     """Every member's objectives and responses, both parts of them, and what was met on the way."""
-    n, J, p = request.system.dim, len(request.objectives), len(request.columns)
+    J, p = len(request.objectives), len(request.columns)
     windows = windows_of(request.method.window, request.steps, request.repetitions)
-    numbers = request.steps * J * (len(windows) + 1) + 10 * n * (J + n)
-    plan = make_plan(request, name, threads, per_member=numbers)
+    plan = planned(request, name, threads)
     program, pairs = _program(request)
     starts = run_up(request, program, plan, progress)
     choice = shadowing_pilot.choose(request, program, starts, plan, False)
@@ -95,7 +103,7 @@ def run(
 
         run_chunks(work, group, progress)
     stats = judged(request, choice, found, checks, False)
-    checks.doubt(choice.modes != choice.unstable, "`modes` are not exactly the significantly positive exponents")
+    checks.doubt(choice.modes != choice.unstable, Reason.OTHER_MODES)
     members = found.members._replace(gradient=parts[0][:, None] - parts[1])
     members = chosen_windows(request, members, windows, checks, stats)
     _tell_parts(request, members, parts[0], stats)

@@ -13,8 +13,21 @@ from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_program import Program, make_plan, plain_program
 from fastlyap.machines.gradient_starts import Starts, after, run_up
 from fastlyap.machines.orbit import Members, cuts, fate, forward, origin
+from fastlyap.machines.planning import Plan
 from fastlyap.machines.run import Pace
 from fastlyap.request import GradientRequest
+
+
+def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
+    """What `run` runs: every member, and twice for each number of the gradient."""
+    sides = 1 + 2 * request.width
+    members = replace(request.members, x=np.repeat(request.members.x, sides, axis=0))
+    return _plan(replace(request, members=members), name, threads)
+
+
+def _plan(everyone: GradientRequest, name: Any, threads: Any) -> Plan:
+    numbers = 20 * (everyone.system.dim + int(everyone.steps**0.5))
+    return make_plan(replace(everyone, columns=()), name, threads, per_member=numbers, passes=1)
 
 
 def run(request: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple[Members, Starts]:
@@ -22,11 +35,11 @@ def run(request: GradientRequest, name: Any, threads: Any, progress: Any) -> tup
     sizes = _sizes(request)
     moved = [request] + [_moved(request, j, side) for j in range(len(sizes)) for side in (1.0, -1.0)]
     if len(moved) == 1:
-        return _values(request, request, name, threads, progress)
+        return _values(request, name, threads, progress)
     everyone = replace(
         request.members, x=np.concatenate([m.members.x for m in moved]), p=np.concatenate([m.members.p for m in moved])
     )
-    found, starts = _values(replace(request, members=everyone), request, name, threads, progress)
+    found, starts = _values(replace(request, members=everyone), name, threads, progress)
     B = len(request.members)
     sides = found.value[B:].reshape(len(sizes), 2, B, -1)
     gradient = np.moveaxis((sides[:, 0] - sides[:, 1]) / (2.0 * sizes[:, None, None]), 0, -1)
@@ -62,13 +75,12 @@ def _moved(request: GradientRequest, j: int, side: float) -> GradientRequest:
         seed = request.seed + 2 * j + (3 if side > 0 else 2)
         if seed > noise.LARGEST_SEED:
             raise InputError("`seed` is too large for independent noise; use a smaller one.")
-        members = noise.keyed(members, request.system, seed)
+        members = noise.keyed(members, request.system, seed, noise.numbers(request.members, request.system))
     return replace(request, members=members)
 
 
-def _values(everyone: GradientRequest, one: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple:
-    plain = replace(everyone, columns=(), by_start=False)
-    plan = make_plan(plain, name, threads, per_member=20 * (one.system.dim + int(one.steps**0.5)), passes=1)
+def _values(everyone: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple:
+    plain, plan = replace(everyone, columns=(), by_start=False), _plan(everyone, name, threads)
     program = plain_program(plain)
     starts = run_up(plain, program, plan, progress)
     plain = after(plain, starts)

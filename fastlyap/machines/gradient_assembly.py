@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlyap import status
 from fastlyap.machines import assembly
+from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_result import Gradient
 from fastlyap.machines.gradient_starts import Starts
 from fastlyap.machines.orbit import Members
@@ -79,7 +80,7 @@ class Checks:
     def doubt(self, mask: np.ndarray, reason: str) -> None:
         """Points of the mask are `UNTRUSTED`, for this reason."""
         if np.any(mask):
-            self.reasons[reason] = mask
+            self.reasons[str(reason)] = mask
             self.code = np.maximum(self.code, np.where(mask, status.UNTRUSTED, 0)).astype(np.int8)
 
 
@@ -93,11 +94,11 @@ def gradients(
     good = code < status.NOT_FINITE
     lost = (~good).sum(axis=1)
     none = lost == E
-    checks.doubt((lost > 0) & ~none, "some members failed, and the others may be a biased choice")
+    checks.doubt((lost > 0) & ~none, Reason.LOST)
     stats = {"method": request.method.name, **stats, "failed_members": lost, "transient": starts.transient}
     if not request.random and E > 1 and request.transient:
         stats["parted"] = starts.parted
-        checks.doubt(~starts.parted & ~none, "members have not parted, so their spread says nothing of the error")
+        checks.doubt(~starts.parted & ~none, Reason.NOT_PARTED)
     results = []
     for j in range(len(request.objectives)):
         results.append(_one(request, found, starts, settings, checks, dict(stats), good, none, failed, code, j))
@@ -126,10 +127,9 @@ def _one(
     grads = spread_of(found.gradient[:, j].reshape(points, E, -1), good)
     if E >= FEWEST and grads.mean.size:
         heavy = np.any(grads.tail > HEAVY, axis=-1)
-        own.doubt(heavy & ~none, "members' gradients are heavy-tailed: their mean and its error say little; see the "
-                  "median, and use another method")  # fmt: skip
+        own.doubt(heavy & ~none, Reason.HEAVY)
         stats["kurtosis"] = np.max(grads.kurtosis, axis=-1)
-    own.doubt(~np.all(np.isfinite(grads.mean), axis=-1) & ~none, "the gradient passed the limit of floating point")
+    own.doubt(~np.all(np.isfinite(grads.mean), axis=-1) & ~none, Reason.TOO_LARGE)
     if request.kind == "average":
         with np.errstate(all="ignore"):
             variance = mean_of(found.square[:, j].reshape(points, E), good) - values.mean[:, 0] ** 2
@@ -152,7 +152,7 @@ def _several(
         level = np.maximum(typical, 1e-9 * (1.0 + np.abs(middle[:, 0])))
         stats["multistable"] = far > APART * level * np.sqrt(2.0)
         stats["value_spread"] = far
-    own.doubt(stats["multistable"], "members have different averages: several attractors, or too short a transient")
+    own.doubt(stats["multistable"], Reason.SEVERAL)
 
 
 def _result(

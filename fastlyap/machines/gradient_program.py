@@ -31,6 +31,11 @@ class Program(NamedTuple):
         return cpu.SensitivityBatch(self.kernels, rows, self.theta[index], self.P[index], k)
 
 
+def width_of(request: GradientRequest) -> int:
+    """Lanes of this request; a part of a batch runs in those of the whole, even if it is a single member."""
+    return cpu.width_of(max(len(request.members), 2 if request.part else 0))
+
+
 def objectives_of(request: GradientRequest) -> tuple[Any, ...]:
     """The objectives on the augmented state."""
     return tuple(widened(one, one.outputs, request.columns) for one in request.objectives)
@@ -41,7 +46,7 @@ def make_program(
 ) -> Program:
     """The program of a module made by `assemble(augmented system, objectives, lanes)`."""
     wide = augmented(request.system, request.columns)
-    width = cpu.width_of(len(request.members))
+    width = width_of(request)
     made = assemble(wide, objectives_of(request), width)
     kernels = cpu.load(made, request.integration, wide.dim, width)
     return Program(kernels, np.ascontiguousarray(request.members.p[:, list(request.columns)]), P)
@@ -71,7 +76,7 @@ def score_program(request: GradientRequest, share: np.ndarray, *, path: bool) ->
 def make_plan(request: GradientRequest, name: Any, threads: Any, *, per_member: int, passes: int = 3) -> Plan:
     """The plan of a gradient; per_member: numbers kept of each member."""
     chosen, how, members = planning.backend(name), request.integration, len(request.members)
-    width = cpu.width_of(members)
+    width = width_of(request)
     form = cpu.form_of(request.system.dim + len(request.columns))
     used = min(planning.thread_count(threads), max(1, -(-members // width)))
     chunk = planning.chunk_size(members, max(width, CHUNK_BYTES // (8 * max(per_member, 1))), width, used)

@@ -51,10 +51,11 @@ def measure(request: GradientRequest, name: Any, threads: Any) -> Growth:
     E = request.repetitions
     members = request.members
     pick = np.repeat(np.arange(request.points) * E, STATES)
-    keyed = replace(members, x=members.x[pick], p=members.p[pick])
-    pilot = replace(
-        request, members=noise.keyed(keyed, request.system, (request.seed + STREAM) % 2**64), repetitions=STATES
-    )
+    some = replace(members, x=members.x[pick], p=members.p[pick])
+    point = noise.numbers(some, request.system) // E  # in the whole batch
+    number = point * STATES + np.tile(np.arange(STATES), request.points)
+    keyed = noise.keyed(some, request.system, (request.seed + STREAM) % 2**64, number)
+    pilot = replace(request, members=keyed, repetitions=STATES)
     align, spans = spans_of(request)
     plan = make_plan(pilot, name, threads, per_member=4 * len(spans) * (request.system.dim + len(request.columns) + 4))
     program = score_program(pilot, np.ones(len(pilot.members)), path=True)
@@ -88,8 +89,8 @@ def _chunk(
     for first, last in zip(edges[:-1], edges[1:], strict=True):
         starts.append((first, last, batch.checkpoint()))
         batch.wander(how, t0, first, last - first, last - first)
-    numbers = range(part.start, part.start + len(x))
-    w = np.stack([_direction(request, number, x.shape[1]) for number in numbers])
+    numbers = noise.numbers(request.members, request.system)[part]
+    w = np.stack([_direction(request, int(number), x.shape[1]) for number in numbers])
     found, total_growth = [], np.zeros(len(x))
     for first, last, start in reversed(starts):
         batch.set_covectors(w[:, None])

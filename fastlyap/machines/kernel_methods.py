@@ -16,9 +16,11 @@ from fastlyap.machines import growth_pilot, kernel_chunks
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_assembly import spread_of
 from fastlyap.machines.gradient_program import Program, make_plan, score_program
+from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_starts import Starts, run_up
 from fastlyap.machines.kernel_windows import chosen_windows, windows_of
 from fastlyap.machines.orbit import Members
+from fastlyap.machines.planning import Plan
 from fastlyap.machines.run import Pace
 from fastlyap.method import PathKernel
 from fastlyap.products import matrix
@@ -82,23 +84,33 @@ def _check_inside(request: GradientRequest) -> None:
             )
 
 
+def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
+    """What `run` runs."""
+    J, columns = len(request.objectives), len(request.columns)
+    size, count = request.system.dim + columns + 1, len(_windows(request)) * J
+    kept = J + (columns if not isinstance(request.method, PathKernel) and columns <= FORWARD else 0)
+    stored = 3 * request.steps * kept if request.kind == "average" else 0
+    numbers = stored + 4 * int(request.steps**0.5) * (size + count)
+    return make_plan(request, name, threads, per_member=numbers + 10 * size * (count + 2))
+
+
+def _windows(request: GradientRequest) -> tuple[int, ...]:
+    if request.kind != "average":
+        return (0,)
+    return windows_of(request.method.window, request.steps, request.repetitions)
+
+
 def run(
     request: GradientRequest, checks: Any, name: Any, threads: Any, progress: Any
 ) -> tuple[Members, Starts, dict[str, Any]]:
     """Every member's objectives and gradients, and what was met on the way."""
-    method, J = request.method, len(request.objectives)
+    method = request.method
     path = isinstance(method, PathKernel)
     stats: dict[str, Any] = {}
-    keep, beta, spin = np.zeros(1), np.ones(request.points), 0
+    keep, beta, spin = np.zeros(1), np.ones(request.points), np.zeros(request.points, dtype=np.int64)
     if path:
         keep, beta, spin = _damping(request, checks, stats, name, threads)
-    windows = windows_of(method.window, request.steps, request.repetitions) if request.kind == "average" else (0,)
-    size = request.system.dim + len(request.columns) + 1
-    kept = J + (len(request.columns) if not path and len(request.columns) <= FORWARD else 0)
-    stored = 3 * request.steps * kept if request.kind == "average" else 0
-    numbers = stored + 4 * int(request.steps**0.5) * (size + len(windows) * J)
-    plan = make_plan(request, name, threads, per_member=numbers + 10 * size * (len(windows) * J + 2))
-    spin = spin if path else 0
+    windows, plan = _windows(request), planned(request, name, threads)
     program = score_program(request, np.repeat(1.0 - beta, request.repetitions), path=path)
     starts = run_up(request, program, plan, progress)
     everyone = np.arange(request.points)
@@ -121,7 +133,7 @@ def run(
 
 
 def _damping(request: GradientRequest, checks: Any, stats: dict, name: Any, threads: Any) -> tuple:
-    """(1 - beta of the steps, beta of the points, steps until covectors have forgotten their end)."""
+    """(1 - beta of the steps, beta of the points, steps of each point until covectors have forgotten their end)."""
     method, automatic = request.method, isinstance(request.method.beta, str)
     keep = np.ones(1) if automatic else 1.0 - method.schedule(request.steps)
     beta = np.zeros(request.points)
@@ -129,19 +141,22 @@ def _damping(request: GradientRequest, checks: Any, stats: dict, name: Any, thre
     if constant:
         beta, keep = np.full(request.points, 1.0 - keep[0]), np.ones(1)
     if request.kind == "terminal" and not automatic:
-        return keep, beta, 0
+        return keep, beta, np.zeros(request.points, dtype=np.int64)
     growth = growth_pilot.measure(request, name, threads)
     stats["exponent"] = growth.exponent / request.integration.dt
     stats["growth_rate"] = growth.rate / request.integration.dt
     if automatic:
-        return keep, growth.beta.copy(), int(np.ceil(SPIN_UP / -np.log(growth_pilot.SAFETY)))
+        return keep, growth.beta.copy(), np.full(request.points, _forgotten(growth_pilot.SAFETY))
     with np.errstate(divide="ignore"):
         factor = np.exp(growth.exponent + np.mean(np.log(keep))) * (1.0 - beta)
         second = np.exp(growth.rate + np.mean(np.log(keep))) * (1.0 - beta)
-        checks.doubt(second >= 1.0, "`beta` is too small: the propagated part grows in second moment, and the spread "
-                     "of members without bound; use beta=\"auto\"")  # fmt: skip
-        safe = np.minimum(factor, UNSTABLE)
-        return keep, beta, int(np.ceil(SPIN_UP / -np.log(np.maximum(safe.max(), 1e-300))))
+        checks.doubt(second >= 1.0, Reason.BETA)
+        return keep, beta, 2 ** np.ceil(np.log2(_forgotten(np.fmin(factor, UNSTABLE)))).astype(np.int64)  # few groups
+
+
+def _forgotten(factor: Any) -> Any:
+    """Steps after which covectors that shrink by this factor have forgotten their end."""
+    return np.ceil(SPIN_UP / -np.log(np.maximum(factor, 1e-300))).astype(np.int64)
 
 
 def _heavy(request: GradientRequest, found: Members, points: int) -> np.ndarray:
@@ -169,10 +184,18 @@ def _replaced(found: Members, fresh: Members, todo: np.ndarray, E: int) -> Membe
 
 def _pass(
     request: GradientRequest, program: Program, starts: Starts, plan: Any, progress: Any, todo: np.ndarray,
-    keep: np.ndarray, windows: tuple[int, ...], spin: int,
+    keep: np.ndarray, windows: tuple[int, ...], spins: np.ndarray,
 ) -> Members:  # fmt: skip
     """The members of the points `todo`, forward and back; gradients (B, windows * J, c)."""
     E = request.repetitions
+    groups = [todo[spins[todo] == spin] for spin in np.unique(spins[todo])]
+    if len(groups) > 1:
+        parts = [_pass(request, program, starts, plan, progress, group, keep, windows, spins) for group in groups]
+        order = np.argsort(np.concatenate(groups), kind="stable")
+        place = (order[:, None] * E + np.arange(E)).ravel()
+        found = Members.joined(parts)
+        return Members(*(values[place] for values in found[:-1]), {n: v[place] for n, v in found.more.items()})
+    spin = int(spins[todo[0]])
     index = (todo[:, None] * E + np.arange(E)).ravel()
     plan = replace(plan, members=len(index))
     final, path = request.kind == "terminal", isinstance(request.method, PathKernel)

@@ -13,6 +13,7 @@ from scipy.special import ndtri
 
 from fastlyap.errors import InputError
 from fastlyap.machines.gradient_assembly import spread_of
+from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.orbit import Members
 from fastlyap.request import GradientRequest
 from fastlyap.status import NOT_FINITE
@@ -51,8 +52,7 @@ def chosen_windows(
     if len(windows) == 1:
         stats["each"] = [{"window": np.full(points, windows[0])}] * J
         short = (W[0] + 1) >= BIAS * request.steps
-        checks.doubt(np.full(points, short), f"the window is {100 * (W[0] + 1) / request.steps:.2g} % of the run, as "
-                     "large is the bias from the orbit's own mean; give more steps")  # fmt: skip
+        checks.doubt(np.full(points, short), Reason.LONG_WINDOW)
         return found._replace(gradient=g[:, :, 0].reshape(points * E, J, -1))
     good = found.status.reshape(points, E) < NOT_FINITE
     place = np.full((points, J), len(windows) - 1)
@@ -65,8 +65,7 @@ def chosen_windows(
         fresh = small[:, i] & small[:, i + 1] & ~settled
         place[fresh] = i + 2
         settled |= fresh
-    checks.doubt(~settled.all(axis=1), f"the gradient still changed when the window reached {windows[-1]} steps; give "
-                 "more steps or members")  # fmt: skip
+    checks.doubt(~settled.all(axis=1), Reason.CHANGING)
     last = np.maximum(place, 1) - 1
     stats["each"] = [
         {

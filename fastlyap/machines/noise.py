@@ -26,19 +26,29 @@ def columns(system: Any) -> int:
     return system.flat_parameters.size + noisy
 
 
-def keyed(members: Members, system: Any, seed: int) -> Members:
-    """The members with their keys behind the parameters; as they are where there is no noise."""
+def keyed(members: Members, system: Any, seed: int, number: np.ndarray | None = None) -> Members:
+    """The members with their keys behind the parameters; as they are where there is no noise.
+
+    number : of each member in the whole batch, where `members` are a part of it.
+    """
     if not system.noise_count:
         return members
     if seed > LARGEST_SEED:
         raise InputError(f"`seed` of a system with noise must be below 2**64, got {seed}.")
-    number = np.arange(len(members))
+    if number is None:
+        number = np.arange(len(members))
     keys = np.zeros((len(members), layout.KEYS + system.noise_count))
     for i in range(3):
         keys[:, i] = seed >> i * LIMB & (1 << LIMB) - 1
     keys[:, 3], keys[:, 4] = number & (1 << LIMB) - 1, number >> LIMB
     p = members.p if system.architecture is not None else members.p[:, : system.flat_parameters.size]
     return replace(members, p=np.concatenate([p, keys], axis=1))
+
+
+def numbers(members: Members, system: Any) -> np.ndarray:
+    """Numbers of keyed members in the whole batch."""
+    low, high = members.p[:, system.flat_parameters.size :][:, 3:5].T.astype(np.int64)
+    return low + (high << LIMB)
 
 
 def check_steps(system: Any, how: Integration, steps: int) -> None:

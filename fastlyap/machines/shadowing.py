@@ -65,12 +65,18 @@ def shadowing_program(request: GradientRequest) -> Program:
     )
 
 
+def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
+    """What `run` runs."""
+    n, J = request.system.dim, len(request.objectives)
+    return make_plan(request, name, threads, per_member=10 * n * (J + n) + 4 * int(request.steps**0.5) * (n + 1))
+
+
 def run(
     request: GradientRequest, checks: Any, name: Any, threads: Any, progress: Any
 ) -> tuple[Members, Starts, dict[str, Any]]:
     """Every member's objectives and shadowing gradients, and what was met on the way."""
-    n, J, p = request.system.dim, len(request.objectives), len(request.columns)
-    plan = make_plan(request, name, threads, per_member=10 * n * (J + n) + 4 * int(request.steps**0.5) * (n + 1))
+    J, p = len(request.objectives), len(request.columns)
+    plan = planned(request, name, threads)
     program = shadowing_program(request)
     starts = run_up(request, program, plan, progress)
     neutral = has_neutral(request.system)

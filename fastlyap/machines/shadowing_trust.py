@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlyap import status
 from fastlyap.machines.gradient_assembly import spread_of
+from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.shadowing_pilot import SIGNIFICANT, Choice
 from fastlyap.request import GradientRequest
 
@@ -29,25 +30,28 @@ def judged(request: GradientRequest, choice: Choice, found: Any, checks: Any, ne
         u = (mean > SIGNIFICANT * error).sum(axis=1)
     conditioning = np.where(good, found.conditioning.reshape(points, E), 0.0).max(axis=1)
     gap, narrow = _gap(mean, error, neutral)
-    checks.doubt(~choice.neutral, "no exponent of the flow is 0 within its error")
-    checks.doubt(~(ratio <= COEFFICIENTS), "a coefficient is more than ten thousand times the median one: the orbit "
-                 "comes near a tangency of stable and unstable directions")  # fmt: skip
-    checks.doubt(narrow, "an exponent next to zero is not significantly different from it: the system is not "
-                 "hyperbolic within its errors")  # fmt: skip
-    checks.doubt(conditioning > ILL_CONDITIONED, "covectors became parallel within a segment; use a shorter `segment`")
+    checks.doubt(~choice.neutral, Reason.NO_NEUTRAL)
+    checks.doubt(~(ratio <= COEFFICIENTS), Reason.TANGENCY)
+    checks.doubt(narrow, Reason.NARROW)
+    checks.doubt(conditioning > ILL_CONDITIONED, Reason.PARALLEL)
     if getattr(request.method, "solver", "") == "march":
         wrong = choice.modes != choice.unstable
-        checks.doubt(wrong, "the march carries other modes than exactly the significantly positive ones, so it blows "
-                     "up; use modes=\"auto\" or solver=\"least_squares\"")  # fmt: skip
+        checks.doubt(wrong, Reason.MARCH)
     elif hasattr(request.method, "solver"):
         need = np.where(choice.unstable < 0, u, choice.unstable)
         few = choice.modes < need + (neutral & (choice.modes > 0))
-        checks.doubt(few, "there are more unstable directions than `modes`")
+        checks.doubt(few, Reason.FEW_MODES)
     return {
-        "modes": choice.modes, "segment": choice.segment, "exponents": mean.reshape(*shape, -1),
-        "exponents_stderr": error.reshape(*shape, -1), "unstable": np.where(choice.unstable < 0, u, choice.unstable),
+        "modes": choice.modes, "segment": choice.segment, "exponents": _filled(mean, request).reshape(*shape, -1),
+        "exponents_stderr": _filled(error, request).reshape(*shape, -1),
+        "unstable": np.where(choice.unstable < 0, u, choice.unstable),
         "gap": gap, "conditioning": conditioning, "largest_coefficient": ratio,
     }  # fmt: skip
+
+
+def _filled(values: np.ndarray, request: GradientRequest) -> np.ndarray:
+    """(points, modes) as (points, n), NaN behind the modes carried: no point's shape depends on the others."""
+    return np.pad(values, ((0, 0), (0, request.system.dim - values.shape[1])), constant_values=np.nan)
 
 
 def _gap(mean: np.ndarray, error: np.ndarray, neutral: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -38,8 +38,8 @@ def _across(outputs: Sequence[Node], at: Node, end: Node, x: np.ndarray, p: np.n
     return _values(_with(outputs, at, end), x, p) - _values(_with(outputs, at, ZERO), x, p)
 
 
-def differs(objective: Recording, rule: Recording, x: np.ndarray, p: np.ndarray) -> bool:
-    """Whether objective or rule take different values at the two ends of a wrapped coordinate, at states (B, n)."""
+def differs(objective: Recording, rule: Recording, x: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Where objective or rule take different values at the two ends of a wrapped coordinate, (B,) of states (B, n)."""
     circle = {i: node.args[1] for i, node in enumerate(rule.outputs) if node.op == "mod"}
     lifted = [node.args[0] if i in circle else node for i, node in enumerate(rule.outputs)]
     outputs = [*objective.outputs, *lifted]
@@ -49,10 +49,10 @@ def differs(objective: Recording, rule: Recording, x: np.ndarray, p: np.ndarray)
     ends = [(node, node.args[1]) for node in topological(outputs) if node.op == "mod"]
     states = [node for node in topological(outputs) if node.op == "x"]
     ends += [(node, circle[int(node.value or 0)]) for node in states if node.value in circle]
+    found = np.zeros(len(x), dtype=bool)
     for at, end in ends:
         with np.errstate(all="ignore"):
             gap = _across(outputs, at, end, x, p)
             turns = np.where(np.isfinite(length), np.round(gap / length) * np.where(np.isfinite(length), length, 0), 0)
-            if np.any(np.abs(gap - turns) > ROUNDING * (1.0 + np.abs(gap))):
-                return True
-    return False
+            found |= np.any(np.abs(gap - turns) > ROUNDING * (1.0 + np.abs(gap)), axis=0)
+    return found
