@@ -83,8 +83,8 @@ def _entries(result: Any, wrt: str | None) -> list[tuple[str, tuple[int, ...]]]:
     found = [(name, at) for name in names for at in np.ndindex(np.shape(result.gradient[name])[axes:])]
     if not 0 < len(found) <= (1 if axes else MOST):
         room = "one number to draw over a batch axis" if axes else f"1 to {MOST} numbers to draw side by side"
-        raise InputError(f"`wrt` must leave {room}, got {len(found)}; name one of {', '.join(result.gradient)}, or draw "
-                         "its array yourself.")  # fmt: skip
+        raise InputError(f"`wrt` must leave {room}, got {len(found)}; name one of {', '.join(result.gradient)}, or "
+                         "draw its array yourself.")  # fmt: skip
     return found
 
 
@@ -101,7 +101,7 @@ def _drawn(label: str, one: Any, entries: list[tuple[str, tuple[int, ...]]], med
 
 def _columns(part: dict[str, Any], entries: list[tuple[str, tuple[int, ...]]]) -> np.ndarray:
     """The entries as columns (points, entries)."""
-    return np.stack([np.asarray(part[name])[(..., *at)].reshape(-1) for name, at in entries], axis=1)
+    return np.stack([part[name][(Ellipsis, *at)].reshape(-1) for name, at in entries], axis=1)
 
 
 def _beside(ax: Any, result: Any, entries: list[tuple[str, tuple[int, ...]]], drawn: list[Drawn]) -> None:
