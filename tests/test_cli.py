@@ -12,7 +12,7 @@ import made
 import numpy as np
 import pytest
 
-from fastlyap import cli, lyapunov, storage
+from fastlyap import cli, lyapunov, speedcard, storage
 from fastlyap.cli import arguments
 from fastlyap.errors import InputError, Interrupted
 
@@ -253,3 +253,19 @@ def test_module_and_exit_code():
 def test_selftest_passes(capsys):
     assert cli.main(["selftest"]) == 0
     assert "all right" in capsys.readouterr().out
+
+
+def test_the_speed_card_shows_every_workload(capsys, monkeypatch):
+    calls = []
+    made = {"nothing": speedcard.Workload(calls.append, 10, "member-steps/s", 7)}
+    monkeypatch.setattr(speedcard, "workloads", lambda: made)
+    assert cli.main(["bench"]) == 0
+    machine, line = capsys.readouterr().out.splitlines()
+    assert "cores" in machine and line.startswith("nothing ") and "member-steps/s" in line
+    assert calls[:2] == [7, 7] and calls[2:] == [350] * speedcard.ROUNDS  # never longer than fifty of the first
+
+
+@pytest.mark.slow
+def test_every_workload_of_the_speed_card_runs():
+    for work in speedcard.workloads().values():
+        work.call(100)

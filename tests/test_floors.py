@@ -22,7 +22,7 @@ FLOORS = {
     "models": "loss networks systems",
     "machines": "backend machines",
     "verbs": "directional gradients indicators lyapunov plans",
-    "uses": "diagnosis doctor plot selftest sweeps training",
+    "uses": "diagnosis doctor plot selftest speedcard sweeps training",
     "bridges": "bridges",
     "door": "__init__ cli",
     "street": "__main__",

@@ -14,6 +14,7 @@ COMMANDS = {
     "info": commands.info,
     "list": commands.catalogue,
     "doctor": commands.doctor,
+    "bench": commands.bench,
     "selftest": commands.selftest,
 }
 DONE = 0

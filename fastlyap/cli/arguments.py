@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     info.add_argument("path", metavar="X.npz|X.zarr")
     add("list", help="the systems of the catalogue")
     add("doctor", help="versions, processor, math library, cache, CUDA")
+    add("bench", help="a speed card of this machine, in about half a minute")
     add("selftest", help="closed-form truths on this machine, in less than a minute")
     return top
 

@@ -82,6 +82,14 @@ def doctor(given: argparse.Namespace) -> int:
     return 0
 
 
+def bench(given: argparse.Namespace) -> int:
+    """How fast this machine is."""
+    from fastlyap import speedcard
+
+    speedcard.run()
+    return 0
+
+
 def selftest(given: argparse.Namespace) -> int:
     """Closed-form truths on this machine."""
     from fastlyap import selftest
