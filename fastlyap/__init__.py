@@ -25,7 +25,7 @@ _ROOMS = {
     "critical_sigma_w": "networks.mean_field",
     "diagnose": "diagnosis", "Diagnosis": "diagnosis",
 }  # fmt: skip
-_MODULES = ("math", "systems", "networks", "loss", "plot")
+_MODULES = ("math", "systems", "networks", "loss", "plot", "bridges")
 
 __all__ = ["__version__", *_ROOMS, *_MODULES]
 

@@ -22,14 +22,25 @@ def test_sessions(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("page,needs", [("gradients.md", ()), ("trained.md", ("torch", "safetensors"))])
-def test_scripts(page, needs, tmp_path, monkeypatch):
-    """All `python` blocks of a page, one after another."""
+@pytest.mark.parametrize(
+    "page,section,needs",
+    [
+        ("gradients.md", None, ()),
+        ("trained.md", None, ("torch", "safetensors")),
+        ("bridges.md", "PyTorch", ("torch",)),
+        ("bridges.md", "JAX", ("jax",)),
+    ],
+)
+def test_scripts(page, section, needs, tmp_path, monkeypatch):
+    """All `python` blocks of a page or of one of its sections, one after another."""
     for package in needs:
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": page}
-    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    text = (DOCS / page).read_text()
+    if section:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     assert blocks
     for block in blocks:
         exec(compile(block, page, "exec"), namespace)
