@@ -118,7 +118,7 @@ def _backward_operator() -> Any:
 def _registered(function: Any, arguments: dict[str, Any], results: int) -> Any:
     """A function as an operator of PyTorch, which reads types of arguments and results from annotations."""
     torch = import_extra("torch", "torch")
-    made = torch.Tensor if results == 1 else tuple[(torch.Tensor,) * results]  # type: ignore[misc]
+    made = torch.Tensor if results == 1 else tuple.__class_getitem__((torch.Tensor,) * results)
     function.__annotations__ = {**arguments, "return": made}
     return torch.library.custom_op(f"fastlyap::{function.__name__}", function, mutates_args=())
 
