@@ -26,7 +26,7 @@ def report() -> str:
     facts = {"fastlyap": __version__, "python": f"{platform.python_version()} on {platform.platform()}"}
     facts |= {name: _version(name) for name in PACKAGES}
     facts |= {
-        "processor": processor(),
+        "processor": hardware.processor(),
         "vectors": f"{hardware.simd_name()}, {hardware.lanes('float64')} float64 lanes",
         "math library": math_library(),
         "cores": f"{hardware.cores()} of {os.cpu_count()} usable",
@@ -37,16 +37,6 @@ def report() -> str:
     }
     width = max(map(len, facts))
     return "\n".join(f"{name:<{width}}  {fact}" for name, fact in facts.items())
-
-
-def processor() -> str:
-    """The model's name."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def math_library() -> str:

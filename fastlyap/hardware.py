@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import platform
 from collections.abc import Iterator
 
 
@@ -65,6 +66,16 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this operating system
         return os.cpu_count() or 1
+
+
+def processor() -> str:
+    """The model's name of the processor."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def memory() -> float:

@@ -10,7 +10,6 @@ import numpy as np
 
 from fastlyap import gradients, hardware, lyapunov, networks, objective, systems
 from fastlyap.directional import vectors
-from fastlyap.doctor import math_library, processor
 
 ROUNDS = 3
 SECONDS = 1.0  # that a timed call should last
@@ -100,7 +99,7 @@ def run(show: Callable[[str], object] = print) -> list[Line]:
     list of Line
         Name, rate per second on all cores, its unit, and seconds of compilation.
     """
-    show(f"{processor()}, {hardware.cores()} cores, {hardware.simd_name()}, {math_library()}")
+    show(f"{hardware.processor()}, {hardware.cores()} cores, {hardware.simd_name()}")
     found = []
     for name, work in workloads().items():
         line = measured(name, work)
