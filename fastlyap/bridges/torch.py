@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from types import GenericAlias
 from typing import Any
 
 from fastlyap.bridges.observable import Observable
@@ -93,7 +94,7 @@ def _operator() -> Any:
         parts = whole.split([math.prod(own) for own in ctx.own], dim=-1)
         return [part.reshape(shape) for part, shape in zip(parts, ctx.shapes, strict=True)], None, None, None
 
-    arguments = {"arrays": list[torch.Tensor], "names": str, "key": int, "seed": int}
+    arguments = {"arrays": GenericAlias(list, (torch.Tensor,)), "names": str, "key": int, "seed": int}
     op = _registered(mean_observable, arguments, 2)
     op.register_fake(_shapes)
     op.register_autograd(backward, setup_context=keep)
@@ -118,7 +119,7 @@ def _backward_operator() -> Any:
 def _registered(function: Any, arguments: dict[str, Any], results: int) -> Any:
     """A function as an operator of PyTorch, which reads types of arguments and results from annotations."""
     torch = import_extra("torch", "torch")
-    made = torch.Tensor if results == 1 else tuple.__class_getitem__((torch.Tensor,) * results)
+    made = torch.Tensor if results == 1 else GenericAlias(tuple, (torch.Tensor,) * results)
     function.__annotations__ = {**arguments, "return": made}
     return torch.library.custom_op(f"fastlyap::{function.__name__}", function, mutates_args=())
 
