@@ -243,8 +243,8 @@ def _run(request: GradientRequest, backend: Any, threads: Any, progress: Any) ->
 
 def _check_wraps(request: GradientRequest, starts: Any, checks: Any, stats: dict[str, Any]) -> None:
     """Doubt gradients along the path of objectives that jump where a coordinate is wrapped."""
-    points, beta = request.points, np.asarray(stats.get("beta", 0.0))
-    seen = beta != 1.0 if beta.shape == (points,) else np.full(points, np.any(beta != 1.0))
+    points, beta = request.points, stats.get("beta", 0.0)
+    seen = beta != 1.0 if isinstance(beta, np.ndarray) else np.full(points, np.any(np.asarray(beta) != 1.0))
     if isinstance(request.method, KernelDifferentiation):
         return
 

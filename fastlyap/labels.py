@@ -12,6 +12,8 @@ import numpy as np
 
 from fastlyap.errors import InputError
 
+NUMBERED = ("exponent", "vector", "other")  # axes whose places are numbers
+
 
 def coordinate(result: Any, axis: int) -> np.ndarray | None:
     """The values (m,) along a batch axis, where they are those of one parameter or component of the start."""
@@ -54,26 +56,31 @@ def dataset(result: Any) -> Any:
     """The result as an `xarray.Dataset`: arrays, coordinates of the batch axes, settings as attributes."""
     xarray = import_extra("xarray", "xarray")
     shape = result.status.shape
-    variables, used = {}, set()
+    variables, sizes = {}, dict[str, int]()
     for field in dataclasses.fields(result):
         values = getattr(result, field.name)
         if isinstance(values, np.ndarray) and field.name not in ("times", "x0"):
             own = result.axes(field.name)[: values.ndim - len(shape)]
             variables[field.name] = (*result.dims, *own), values
-            used |= set(own)
-    numbers = [name for name in ("exponent", "vector", "other") if name in used]
-    own_coordinates: dict[str, Any] = {name: np.arange(result.exponents.shape[-1]) for name in numbers}
-    if "time" in used:
-        own_coordinates["time"] = result.times
-    if "component" in used and result.system.state_names:
-        own_coordinates["component"] = list(result.system.state_names)
-    if "bin" in used:
-        own_coordinates["bin"] = (result.angle_edges[1:] + result.angle_edges[:-1]) / 2
+            sizes |= dict(zip(own, values.shape[len(shape) :], strict=True))
+    along = own_coordinates(result, sizes)
     attributes = {"system": result.system.name, "kind": result.system.kind, "digest": result.system.digest}
     attributes |= {name: v for name, v in result.settings.items() if isinstance(v, (int, float, str))}
-    if numbers:
+    if along.keys() & set(NUMBERED):
         attributes["units"] = str(result.unit)
-    return xarray.Dataset(variables, coordinates(result) | own_coordinates, attributes)
+    return xarray.Dataset(variables, coordinates(result) | along, attributes)
+
+
+def own_coordinates(result: Any, sizes: dict[str, int]) -> dict[str, Any]:
+    """Values along axes of these lengths behind the batch's: numbers, times, names of components, middles of bins."""
+    found: dict[str, Any] = {name: np.arange(sizes[name]) for name in NUMBERED if name in sizes}
+    if "time" in sizes:
+        found["time"] = result.times
+    if "component" in sizes and len(result.system.state_names) == sizes["component"]:
+        found["component"] = list(result.system.state_names)
+    if "bin" in sizes:
+        found["bin"] = (result.angle_edges[1:] + result.angle_edges[:-1]) / 2
+    return found
 
 
 def _spread(name: str, values: np.ndarray, result: Any) -> tuple[tuple[str, ...], np.ndarray]:

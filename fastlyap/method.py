@@ -11,6 +11,7 @@ from fastlyap import cast
 from fastlyap.errors import InputError
 
 AUTO = "auto"
+LISTED = 8  # numbers of a schedule that are shown
 
 
 def _count_or_auto(name: str, value: Any, least: int) -> int | str:
@@ -106,6 +107,10 @@ class PathKernel(Method):
         elif not callable(self.beta):
             found = _schedule(self.beta)
             object.__setattr__(self, "beta", tuple(found.tolist()) if found.ndim else float(found))
+
+    def __repr__(self) -> str:
+        long = callable(self.beta) or (isinstance(self.beta, tuple) and len(self.beta) > LISTED)
+        return f"PathKernel(beta={'<schedule>' if long else repr(self.beta)}, window={self.window!r})"
 
     def schedule(self, steps: int) -> np.ndarray:
         """beta of each step, (steps,), or (1,) where it is constant."""

@@ -60,8 +60,8 @@ class Result:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def axes(self, name: str) -> tuple[str, ...]:
-        """Names of the axes of a field behind the batch's."""
-        return self.AXES.get(name, ("exponent",))
+        """Names of the axes of a field behind the batch's; entries of a field, as "state/rows", have none."""
+        return self.AXES.get(name, () if "/" in name else ("exponent",))
 
     def message(self, index: int | Sequence[int] = ()) -> str:
         """One sentence on how the member at `index` of the batch ended, with advice."""

@@ -149,7 +149,8 @@ def pack(rows: np.ndarray, width: int, dtype: str) -> np.ndarray:
 def unpack(packed: np.ndarray, members: int) -> np.ndarray:
     """The inverse of `pack`."""
     blocks, count, width = packed.shape
-    return packed.swapaxes(1, 2).reshape(blocks * width, count)[:members]
+    # one block alone would stay a view, in whose order NumPy adds up other sums than in that of a copy
+    return np.ascontiguousarray(packed.swapaxes(1, 2)).reshape(blocks * width, count)[:members]
 
 
 def aligned(shape: tuple[int, ...], dtype: str, make: Callable[..., np.ndarray] = np.zeros) -> np.ndarray:

@@ -52,6 +52,19 @@ class Gradient(Result):
     members: dict[str, np.ndarray] | None = None
     stats: dict[str, Any] = field(default_factory=dict)
 
+    def axes(self, name: str) -> tuple[str, ...]:
+        """Names of the axes of a field, or of one entry of a field as "gradient/a", behind the batch's."""
+        field, *keys = name.split("/")
+        value: Any = getattr(self, field)
+        for key in keys:
+            value = value[key]
+        own = np.ndim(value) - self.status.ndim
+        if field in self.AXES or keys[-1:] in (["exponents"], ["exponents_stderr"]):
+            return super().axes(field)
+        front = ("member",) if field == "members" and keys else ()
+        last = ("component",) if keys[-1:] == ["x0"] and "x0" not in self.parameters else ()
+        return (*front, *last, *(f"{keys[-1]}_{i}" for i in range(own - len(front) - len(last))))
+
     def compare(self, method: Any, **changes: Any) -> dict[str, np.ndarray]:
         """Differences to another method in units of both standard errors, by parameter.
 
@@ -81,8 +94,7 @@ class Gradient(Result):
         found["value"], found["value_stderr"] = (self.dims, self.value), (self.dims, self.value_stderr)
         for kind in ("gradient", "stderr"):
             for name, values in getattr(self, kind).items():
-                own = [f"{name}_{i}" for i in range(np.ndim(values) - len(self.dims))]
-                found[f"{kind}_{name}"] = ((*self.dims, *own), values)
+                found[f"{kind}_{name}"] = ((*self.dims, *self.axes(f"{kind}/{name}")), values)
         return found
 
     def message(self, index: Any = ()) -> str:

@@ -126,7 +126,7 @@ def run(
             fresh = _pass(request, program, starts, plan, progress, todo, keep, windows, spin)
             found = _replaced(found, fresh, todo, request.repetitions)
     if path:
-        stats["beta"] = beta if keep.size == 1 else 1.0 - keep
+        stats["beta"] = beta if keep.size == 1 else tuple((1.0 - keep).tolist())
     if request.kind == "average":
         found = chosen_windows(request, found, windows, checks, stats)
     return found, starts, stats

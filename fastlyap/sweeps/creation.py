@@ -11,9 +11,7 @@ from fastlyap import labels
 from fastlyap.machines import assembly
 from fastlyap.status import PENDING, Status
 from fastlyap.sweeps.job import Job
-from fastlyap.sweeps.store import MANIFEST, STATUS, Store, add_array, codecs
-
-PIECE = 65_536  # entries of a chunk of an input
+from fastlyap.sweeps.store import MANIFEST, STATUS, Store, add_array, codecs, put
 
 
 def create(target: Any, place: str, job: Job, manifest: dict[str, Any]) -> Store:
@@ -23,9 +21,9 @@ def create(target: Any, place: str, job: Job, manifest: dict[str, Any]) -> Store
     store = Store(group, place)
     x, parameters = _inputs(job)
     inputs = group.create_group("inputs")
-    _put(inputs, "x0", x)
+    put(inputs, "x0", x)
     for name, values in parameters.items():
-        _put(inputs.require_group("parameters"), name, values)
+        put(inputs.require_group("parameters"), name, values)
     _coordinates(group, job, x, parameters)
     group.create_group("ledger").create_array(
         name="chunks", shape=(len(store.tiles), 4), chunks=(1, 4), dtype="int64", fill_value=0, compressors=codecs()
@@ -42,7 +40,7 @@ def _inputs(job: Job) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Starts (..., n) and parameters of the points, with axes of length 1 where they do not vary."""
     members, n = job.request.members, job.request.system.dim
     x, parameters = members.x.reshape(*members.shape, n), dict(members.parameters)
-    if job.averaged:
+    if job.starts is not None:
         x = x[..., 0, :]
         parameters = {name: values.squeeze(len(job.shape)) for name, values in parameters.items()}
     if np.all(x == x.reshape(-1, n)[:1]):
@@ -58,15 +56,7 @@ def _coordinates(group: Any, job: Job, x: np.ndarray, parameters: dict[str, np.n
     )  # fmt: skip
     found = labels.coordinates(alike)
     for name, (dims, values) in found.items():
-        _put(group, name, values, list(dims))
+        put(group, name, values, list(dims))
     beside = [name for name in found if name not in job.dims]
     if beside:
         group.attrs["coordinates"] = " ".join(beside)
-
-
-def _put(parent: Any, name: str, values: Any, dims: Any = None) -> None:
-    values = np.array(values, order="C")
-    parent.create_array(
-        name=name, data=values, dimension_names=dims, overwrite=True, compressors=codecs(),
-        chunks=tuple(max(1, min(m, PIECE)) for m in values.shape) if values.ndim else "auto",
-    )  # fmt: skip

@@ -55,7 +55,7 @@ def _automatic(job: Job, workers: int) -> int:
     if workers > 1:
         wanted = min(wanted, -(-points // (4 * workers)))
     wanted = max(wanted, -(-points // LEAST_SHARE), 1)
-    block = max(1, plan.width * plan.threads // job.starts)
+    block = max(1, plan.width * plan.threads // (job.starts or 1))
     return max(block, wanted // block * block) if wanted >= block or points >= block else wanted
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from fastlyap import hardware
+from fastlyap import hardware, labels
 from fastlyap.errors import InputError
-from fastlyap.machines import assembly, planning
+from fastlyap.machines import planning
+from fastlyap.machines.gradient_reasons import packed, unpacked
 from fastlyap.machines.planning import Plan
 from fastlyap.sweeps.verbs import VERBS, options_of
 
+REASONS = "stats/reasons"  # of a gradient's doubts; kept as bits
 LABELS = ("parameters", "x0", "dims", "system", "settings", "unit", "times")  # fields that do not vary by member
 
 
@@ -24,32 +26,28 @@ LABELS = ("parameters", "x0", "dims", "system", "settings", "unit", "times")  # 
 class Job:
     """Points of a sweep to be computed.
 
-    verb : name; request, plan : of these points; starts : flat members per point, one except with `members=`.
+    verb : name; request, plan : of these points; starts : members that make one point together, along the last axis of
+    the batch, or None where that has no such axis.
     """
 
     verb: str
     request: Any
     plan: Plan
-    starts: int = 1
+    starts: int | None = None
 
     def __len__(self) -> int:
-        return len(self.request.members) // self.starts
+        return len(self.request.members) // (self.starts or 1)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The batch shape of the points."""
         shape = self.request.members.shape
-        return shape[:-1] if self.averaged else shape
+        return shape if self.starts is None else shape[:-1]
 
     @property
     def dims(self) -> tuple[str, ...]:
         """Names of the batch axes of the points."""
         return self.request.members.dims[: len(self.shape)]
-
-    @property
-    def averaged(self) -> bool:
-        """Whether several starts make one point, so that the last axis of the batch is that of starts."""
-        return self.request.members.dims[-1:] == ("start",)
 
     @property
     def bytes_of_a_point(self) -> int:
@@ -58,16 +56,21 @@ class Job:
 
     def part(self, points: slice | np.ndarray) -> Job:
         """Some of the points, as a flat batch, in the program of the whole."""
-        whole, count = self.request.members, self.starts
+        whole, count = self.request.members, self.starts or 1
 
         def chosen(values: np.ndarray) -> np.ndarray:
             return values.reshape(-1, count, *values.shape[1:])[points].reshape(-1, *values.shape[1:])
 
         x = chosen(whole.x)
-        shape, dims = ((len(x) // count, count), ("point", "start")) if self.averaged else ((len(x),), ("point",))
+        shape: tuple[int, ...] = (len(x),)
+        dims: tuple[str, ...] = ("point",)
+        if self.starts is not None:
+            shape, dims = (len(x) // count, count), ("point", whole.dims[-1])
         past = None if whole.past is None else chosen(whole.past)
         members = replace(whole, x=x, p=chosen(whole.p), shape=shape, dims=dims, parameters={}, past=past)
         request = replace(self.request, members=members)
+        if hasattr(request, "part"):  # what chooses its program by the number of members
+            request = replace(request, part=self.plan.width > 1)
         if getattr(request, "state", None) is not None:
             request = replace(request, state={name: chosen(value) for name, value in request.state.items()})
         plan, most = self.plan, max(1, len(x))
@@ -87,8 +90,7 @@ class Job:
 
     def run(self, progress: Any = False) -> Any:
         """The result of these points."""
-        result = VERBS[self.verb].run(self.request, self.plan, progress)
-        return assembly.over_starts(result) if self.averaged else result
+        return VERBS[self.verb].run(self.request, self.plan, progress)
 
     def program_here(self) -> str:
         """The program that this machine would run the same plan as."""
@@ -114,43 +116,62 @@ def job_of(name: str, system: Any, points: Any, given: dict[str, Any], keep_stat
             raise InputError("`keep_state` is for sweeps of `spectrum` without `members` and `stderr_below`.")
         o["history"] = True
     request = verb.request(system, x0, points, o)
-    starts = o["members"] if o.get("members") is not None else 1
-    return Job(name, request, verb.plan(request, o["backend"], o["threads"]), int(starts))
+    starts = getattr(request, "repetitions", o.get("members"))
+    return Job(name, request, verb.plan(request, o["backend"], o["threads"]), None if starts is None else int(starts))
 
 
 def arrays_of(result: Any) -> dict[str, np.ndarray]:
     """Everything of a result that varies by member, by path; the batch axis is in front."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for field in dataclasses.fields(result):
-        value = getattr(result, field.name)
-        if field.name in LABELS or value is None:
-            continue
-        for name, array in value.items() if isinstance(value, dict) else [("", value)]:
-            found[f"{field.name}/{name}" if name else field.name] = np.asarray(array)
+        if field.name not in LABELS:
+            _gather(found, field.name, getattr(result, field.name), result.status.shape)
     return found
 
 
+def _gather(found: dict[str, np.ndarray], path: str, value: Any, batch: tuple[int, ...]) -> None:
+    if path == REASONS:
+        found[path] = packed(value, batch)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            _gather(found, f"{path}/{name}", part, batch)
+    elif isinstance(value, np.ndarray) and value.shape[: len(batch)] == batch:
+        found[path] = value
+
+
 def labels_of(result: Any) -> dict[str, Any]:
-    """What a store says once of all members: class, settings, axes behind the batch, times."""
-    axes = {name: list(result.axes(name)) for name in arrays_of(result) if "/" not in name}
+    """What a store says once of all members: class, settings, axes behind the batch and their values, constants."""
+    arrays = arrays_of(result)
+    axes = {name: list(result.axes(name))[: values.ndim - 1] for name, values in arrays.items() if name != REASONS}
+    sizes = {axis: m for name, own in axes.items() for axis, m in zip(own, arrays[name].shape[1:], strict=False)}
     times = getattr(result, "times", None)
+    along = {name: np.asarray(v).tolist() for name, v in labels.own_coordinates(result, sizes).items()}
+    told = {name: v for name, v in (getattr(result, "stats", None) or {}).items() if isinstance(v, (str, tuple))}
     return {
-        "class": type(result).__name__, "result_settings": dict(result.settings), "axes": axes,
+        "class": type(result).__name__, "result_settings": dict(result.settings), "axes": axes, "along": along,
         "times": None if times is None else np.asarray(times).tolist(), "units": str(getattr(result, "unit", "")),
+        "constants": {"stats": told} if told else {},
     }  # fmt: skip
 
 
-def put_together(cls: type, arrays: dict[str, np.ndarray], manifest: dict[str, Any], labels: dict[str, Any]) -> Any:
-    """A result of the class `cls` from its arrays, and its parameters, x0, dims and system."""
-    fields: dict[str, Any] = {field.name: None for field in dataclasses.fields(cls) if field.name not in labels}
+def put_together(cls: type, arrays: dict[str, np.ndarray], manifest: dict[str, Any], beside: dict[str, Any]) -> Any:
+    """A result of the class `cls` from its arrays; beside : its parameters, x0, dims and system."""
+    fields: dict[str, Any] = {field.name: None for field in dataclasses.fields(cls) if field.name not in beside}
     fields.pop("unit", None)
+    fields |= {name: _tuples(told) for name, told in manifest.get("constants", {}).items()}
     for path, array in arrays.items():
-        name, slash, key = path.partition("/")
-        if slash:
-            fields[name] = {**(fields[name] or {}), key: array}
-        else:
-            fields[name] = array
-    settings = {name: tuple(v) if isinstance(v, list) else v for name, v in manifest["result_settings"].items()}
+        *groups, name = path.split("/")
+        node = fields
+        for group in groups:
+            node[group] = node.get(group) or {}
+            node = node[group]
+        node[name] = unpacked(array) if path == REASONS else array
+    settings = _tuples(manifest["result_settings"])
     if "times" in fields:
         fields["times"] = np.array(manifest["times"])
-    return cls(**{**fields, **labels, "settings": settings})
+    return cls(**{**fields, **beside, "settings": settings})
+
+
+def _tuples(told: dict[str, Any]) -> dict[str, Any]:
+    """Plain values as they were before JSON made lists of tuples."""
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from dataclasses import fields
 from hashlib import blake2b
 from typing import Any
 
@@ -13,9 +14,11 @@ from fastlyap._version import __version__
 from fastlyap.errors import InputError
 from fastlyap.machines import assembly
 from fastlyap.sweeps.job import Job
+from fastlyap.trace.recorder import Recording
 
 FORMAT, VERSION = "fastlyap sweep", 1
-LEFT_OUT = ("system", "integration", "members", "keep", "state")
+LEFT_OUT = ("system", "integration", "members", "keep", "state", "part")
+LONGEST = 64  # values that are kept as they are; of longer lists a hash
 MAY_DRIFT = ("program", "versions")  # parts that mixed=True lets differ
 
 
@@ -34,7 +37,7 @@ def manifest_of(job: Job, box: tuple[int, ...], given: dict[str, Any], keep_stat
 def settings_of(job: Job) -> dict[str, Any]:
     """Every field of the request that decides numbers, as plain values."""
     request = job.request
-    found = {"starts": job.starts, "averaged": job.averaged}
+    found = {"starts": job.starts or 1, "averaged": job.starts is not None}
     for field in dataclasses.fields(request):
         if field.name not in LEFT_OUT:
             found[field.name] = _plain(getattr(request, field.name))
@@ -100,16 +103,25 @@ def _shape(manifest: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON would give it back."""
+    """As JSON would give it back; recordings and long lists as their hashes."""
     if isinstance(value, dict):
         return {str(name): _plain(v) for name, v in value.items()}
     if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
+        plain = [_plain(v) for v in value]
+        return plain if len(plain) <= LONGEST else f"{len(plain)} values {_hash(plain)}"
+    if isinstance(value, Recording):
+        return value.digest
+    if dataclasses.is_dataclass(value):
+        return {"class": type(value).__name__, **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return repr(value)
+
+
+def _hash(value: Any) -> str:
+    return blake2b(repr(value).encode(), digest_size=16).hexdigest()
 
 
 def _plain_options(given: dict[str, Any]) -> dict[str, Any] | None:

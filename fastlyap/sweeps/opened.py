@@ -90,12 +90,16 @@ class Sweep:
         return np.broadcast_to(x, (*self.shape, x.shape[-1]))
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and name in self.__dict__.get("_store", SimpleStore()).names:
-            return self._store.group[name]
+        names = [] if name.startswith("_") else self._store.names
+        if name in names:
+            return self._store.array(name)
+        below = [path for path in names if path.startswith(f"{name}/")]
+        if below:
+            return {path.partition("/")[2]: self._store.array(path) for path in below}
         raise AttributeError(f"this sweep has no `{name}`" + ("" if name.startswith("_") else " (yet)"))
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._store.names]
+        return [*super().__dir__(), *{path.partition("/")[0] for path in self._store.names}]
 
     def result(self, index: Any = ...) -> Any:
         """Some members as an ordinary result.
@@ -112,7 +116,7 @@ class Sweep:
         where = self._index(index)
         if not self._store.ready:
             raise InputError("`index` names members of a sweep whose first chunk is not finished; resume it first.")
-        arrays = {path: np.asarray(self._store.group[path][where]) for path in [*self._store.names, stores.STATUS]}
+        arrays = {path: np.asarray(self._store.array(path)[where]) for path in [*self._store.names, stores.STATUS]}
         return self._made(arrays, where)
 
     def chunks(self) -> Iterator[tuple[tuple[slice, ...], Any]]:
@@ -209,12 +213,6 @@ class Sweep:
             "parameters": {name: cut(v) for name, v in self.parameters.items()}, "x0": self.x0[where],
             "dims": tuple(d for d, k in zip(self.dims, kept, strict=True) if k), "system": self.system,
         })  # fmt: skip
-
-
-class SimpleStore:
-    """Stands for a store before there is one."""
-
-    names: tuple[str, ...] = ()
 
 
 def describe(sweep: Sweep) -> str:

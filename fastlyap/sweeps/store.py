@@ -24,6 +24,7 @@ from fastlyap.sweeps.tiles import Tiles
 DIGEST, STEPS, MICROSECONDS, MOMENT = range(4)  # columns of the ledger
 MANIFEST = "fastlyap"
 STATUS = "status"
+PIECE = 65_536  # entries of a chunk of an input
 LEVEL = 1  # of compression; more takes longer and saves little on noise
 
 
@@ -83,17 +84,18 @@ class Store:
         self.group = zarr.open_group(
             self.group.store, path=self.group.path, mode="r+", zarr_format=3, use_consolidated=False
         )
-        kinds = {}
-        axes = told.pop("axes")
+        kinds, axes = {}, told.pop("axes")
         for path, values in arrays.items():
             if path == STATUS or values.dtype.kind not in "fiub":
                 continue
-            own, name = values.shape[1:], path.replace("/", "_")
-            known = axes.get(path, ["exponent"])
-            extra = known if len(known) >= len(own) else [f"{name}_{i}" for i in range(len(own))]
+            own, known = values.shape[1:], axes.get(path, [])
+            extra = known if len(known) >= len(own) else [f"{place(path)}_{i}" for i in range(len(own))]
             add_array(self, path, values.dtype, _fill(path, values.dtype), own, extra[: len(own)])
             kinds[path] = [list(own), values.dtype.str]
-        self.group.attrs.update({**_attributes(self.manifest, told), "units": told["units"]})
+        self.group.attrs.update(_attributes(self.manifest, told))
+        for name, values in told.pop("along").items():
+            if not isinstance(values[0], str):  # texts have no settled form in version 3
+                put(self.group, name, values, [name])
         self.consolidate()
         self.update(arrays=kinds, **told)
 
@@ -106,7 +108,7 @@ class Store:
             status[where] = np.full(extent, PENDING, np.int8)
         for path in self.names:
             values = arrays[path]
-            self.group[path][where] = values.reshape(extent + values.shape[1:])
+            self.array(path)[where] = values.reshape(extent + values.shape[1:])
         row = [self.digest({**arrays, STATUS: codes}), steps, int(1e6 * seconds), int(1e6 * time.time())]
         self.group["ledger/chunks"][number] = np.array(row, dtype=np.int64)
         status[where] = codes.reshape(extent)
@@ -123,15 +125,21 @@ class Store:
         where, points = self.tiles.slices(number), self.tiles.points(number)
         found = {}
         for path in [*self.names, STATUS]:
-            values = np.asarray(self.group[path][where])
+            values = np.asarray(self.array(path)[where])
             found[path] = values.reshape((points, *values.shape[len(where) :]))
         return found
 
+    def array(self, path: str) -> Any:
+        """The array of results at a path such as "exponents" or "gradient/rho"."""
+        return self.group[place(path)]
+
     def digest(self, arrays: dict[str, np.ndarray]) -> int:
-        """64 bits of hash over all the arrays of a chunk."""
+        """64 bits of hash over all the arrays of a chunk; every NaN counts as the one that a lost chunk reads as."""
         h = blake2b(digest_size=8)
         for path in [*self.names, STATUS]:
             array = np.ascontiguousarray(arrays[path])
+            if array.dtype.kind == "f":
+                array = np.where(np.isnan(array), array.dtype.type(np.nan), array)
             h.update(array.reshape(-1).view(np.uint8).data)
         return int.from_bytes(h.digest(), "little", signed=True)
 
@@ -199,13 +207,27 @@ class Store:
 def add_array(store: Store, path: str, dtype: Any, fill: Any, own: tuple[int, ...], extra: list[str]) -> None:
     """One array of results, in the chunks of the work."""
 
-    where, slash, name = path.rpartition("/")
+    where, slash, name = place(path).rpartition("/")
     group = store.group.require_group(where) if slash else store.group
     m = store.manifest
     group.create_array(
         name=name, shape=(*store.tiles.shape, *own), chunks=(*(max(c, 1) for c in store.tiles.box), *own),
         dtype=dtype, fill_value=fill, compressors=codecs(),
         dimension_names=[*m["dims"], *extra], overwrite=True,
+    )  # fmt: skip
+
+
+def place(path: str) -> str:
+    """Where in the group an array lies: at the top, where a data set is read, but for states that only we need."""
+    return path if path.startswith("state/") else path.replace("/", "_")
+
+
+def put(parent: Any, name: str, values: Any, dims: Any = None) -> None:
+    """Write an array whole, in chunks of a bounded size."""
+    values = np.array(values, order="C")
+    parent.create_array(
+        name=name, data=values, dimension_names=dims, overwrite=True, compressors=codecs(),
+        chunks=tuple(max(1, min(m, PIECE)) for m in values.shape) if values.ndim else "auto",
     )  # fmt: skip
 
 
@@ -225,7 +247,10 @@ def _fill(path: str, dtype: np.dtype) -> Any:
 def _attributes(manifest: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     """What a reader of the data set sees."""
     plain = {name: v for name, v in told["result_settings"].items() if isinstance(v, (int, float, str))}
-    return {**plain, "system": manifest["system"]["name"], "kind": manifest["system"]["kind"], "verb": manifest["verb"]}
+    units = {"units": told["units"]} if told["units"] else {}
+    names = {"components": told["along"]["component"]} if "component" in told["along"] else {}
+    about = {"system": manifest["system"]["name"], "kind": manifest["system"]["kind"], "verb": manifest["verb"]}
+    return {**plain, **about, **units, **names}
 
 
 def open_store(target: Any, place: str, mode: str = "r") -> Store:

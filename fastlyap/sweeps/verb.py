@@ -46,7 +46,7 @@ def sweep(
 
     Parameters
     ----------
-    verb : "spectrum", "maximal", "vectors", "finite_time", "gali" or "trajectory"
+    verb : "spectrum", "maximal", "vectors", "finite_time", "gali", "gradient" or "trajectory"
     system : System
     grid : fl.grid(...), fl.design(...), dict of arrays that broadcast, or xarray.Dataset
         Parameters and starts; `x0=` is taken as well.
@@ -72,7 +72,8 @@ def sweep(
     progress : bool or callable, optional
         None draws a bar on a terminal and in notebooks, and writes a line per minute elsewhere.
     **options
-        The verb's own arguments. `vectors` keeps statistics alone unless told store=True by its own call.
+        The verb's own arguments, `objective` and `wrt` of `gradient` among them. `vectors` keeps statistics alone:
+        `store` is that of the sweep.
 
     Returns
     -------

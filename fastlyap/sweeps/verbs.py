@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from fastlyap import directional, indicators, lyapunov
+from fastlyap import directional, gradients, indicators, lyapunov
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
-from fastlyap.machines import alignment, alternation, chunks, directions
-from fastlyap.request import LayersRequest
+from fastlyap.machines import alignment, alternation, assembly, chunks, directions
+from fastlyap.method import PathKernel
+from fastlyap.request import GradientRequest, LayersRequest
 
 OWN = ("progress", "throw")  # what a sweep does itself
 
 
 class Verb(NamedTuple):
-    """A verb: itself, the check of its arguments, its plan, the run of a plan, and numbers in a member's result."""
+    """A verb: itself, the check of its arguments, its plan, the run of a plan, and numbers in a member's result.
+
+    own : arguments that only this verb has by position, with their defaults; `...` where one must be given.
+    """
 
     function: Callable
     request: Callable
     plan: Callable
     run: Callable
     numbers: Callable
+    own: dict[str, Any] = {}
 
 
 def _spectrum_numbers(request: Any) -> int:
@@ -42,9 +48,35 @@ def _finite_time_request(*given: Any) -> Any:
     return request
 
 
-SPECTRUM = Verb(
-    lyapunov.spectrum, lyapunov.spectrum_request, lyapunov.spectrum_plan, chunks.spectrum, _spectrum_numbers
-)
+def _spectrum(request: Any, plan: Any, progress: Any) -> Any:
+    result = chunks.spectrum(request, plan, progress)
+    return assembly.over_starts(result) if request.members.dims[-1:] == ("start",) else result
+
+
+def _gradient_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) -> GradientRequest:
+    """As data that can travel: functions have been recorded, schedules are numbers."""
+    objective, wrt = o["objective"], o["wrt"]
+    if isinstance(objective, (tuple, list)) and len(objective) != 1:
+        raise InputError("`objective` must be a single one in a sweep; sweep each of them into a store of its own.")
+    request = gradients.gradient_request(system, objective, wrt, x0, parameters, {**o, "dtype": "float64"})
+    if not isinstance(request, GradientRequest):
+        raise InputError("`system` must be a System in a sweep, got a network; call `fl.gradient` on it directly.")
+    if isinstance(request.method, PathKernel) and callable(request.method.beta):
+        schedule = tuple(request.method.schedule(request.steps).tolist())
+        request = replace(request, method=replace(request.method, beta=schedule))
+    return request
+
+
+def _gradient(request: GradientRequest, plan: Any, progress: Any) -> Any:
+    return gradients.run_gradient(request, plan.backend, plan.threads, progress)[0]
+
+
+def _gradient_numbers(request: GradientRequest) -> int:
+    kept = request.repetitions * request.width if request.keep_members else 0
+    return 12 * request.width + 2 * request.system.dim + 20 + kept
+
+
+SPECTRUM = Verb(lyapunov.spectrum, lyapunov.spectrum_request, lyapunov.spectrum_plan, _spectrum, _spectrum_numbers)
 VERBS = {
     "spectrum": SPECTRUM,
     "maximal": SPECTRUM,
@@ -63,6 +95,10 @@ VERBS = {
         lyapunov.trajectory, lyapunov.trajectory_request, lyapunov.trajectory_plan, chunks.trajectory,
         lambda request: (request.steps // request.every) * request.system.dim + 2,
     ),
+    "gradient": Verb(
+        gradients.gradient, _gradient_request, gradients.gradient_plan, _gradient, _gradient_numbers,
+        {"objective": ..., "wrt": None},
+    ),
 }  # fmt: skip
 
 
@@ -71,7 +107,7 @@ def options_of(name: Any, given: dict[str, Any]) -> tuple[Verb, dict[str, Any]]:
     if not isinstance(name, str) or name not in VERBS:
         raise InputError(f"`verb` must be one of {', '.join(map(repr, VERBS))}, got {name!r}.")
     verb = VERBS[name]
-    defaults = dict(verb.function.__kwdefaults__ or {})
+    defaults = {**(verb.function.__kwdefaults__ or {}), **verb.own}
     if name == "maximal":
         if "k" in given:
             raise InputError("`k` has no place in `maximal`, which gives the largest exponent; sweep `spectrum`.")
@@ -84,6 +120,8 @@ def options_of(name: Any, given: dict[str, Any]) -> tuple[Verb, dict[str, Any]]:
     if "history" in given:
         raise InputError("`history` has no place in a sweep; keep_state=True keeps what more steps need.")
     chosen = {**defaults, **given}
+    for word in (word for word, value in chosen.items() if value is ...):
+        raise InputError(f"`{word}` is missing; a sweep of `{name}` needs it.")
     if name == "vectors" and "store" not in given:
         chosen["store"] = False
     if verb is SPECTRUM:
