@@ -105,16 +105,19 @@ def pass_on(count, factor, a, first, out):
 
 @kernel
 def draw_mask(B, n, first, layer, key, dropped, out):
-    """Factors 0 with probability `dropped`, else 1 / (1 - dropped), of samples first ... first + B - 1 in one layer.
+    """Factors 0 with probability `dropped`, else 1 / (1 - dropped), of the rows first ... first + B - 1 in one layer.
 
     A function of seed, member, layer, sample and unit alone: forward, tangent, adjoint and a replay see the same.
+    `key` as in `layer_noise.draw`.
     """
     blocks = (n + 3) // 4
     kept = 1.0 / (1.0 - dropped)
     for b in range(B):
+        number, sample = key[3] + (first + b) // key[4], (first + b) % key[4]
+        limbs = (key[0], key[1], key[2], float(number & 0xFFFFFF), float(number >> 24))
         row = slot(out, b * n, n)
         for block in range(blocks):
-            four = words(float(layer), key, DROPOUT + (first + b) * blocks + block)
+            four = words(float(layer), limbs, DROPOUT + sample * blocks + block)
             for i in range(4 * block, min(4 * block + 4, n)):
                 word = four[i - 4 * block]
                 row[i] = kept if uniform(word) >= dropped else 0.0

@@ -74,7 +74,7 @@ def back(layers, cut, T, F, P, at, X, W, U, V, S, aux, B, p, m, L, sizes, notes,
     for g in range(cut - 1, -1, -1):
         row = layers[g]
         ops = slice(row[BEGIN], row[END])
-        network.reverse(T[ops], F[ops], P, at, X, W, V, S, aux, B, p, False, at, V, True, U)
+        network.reverse(T[ops], F[ops], P, at, X, W, V, S, aux, B, p, False, T, V, True, U, Z, 1)
         frames, place = (U, 0) if g == 0 else (V, row[FROM] * p)
         _frames(B, p, row[WIDTH_IN], m, frames, place, L, sizes, notes, g, g == 0, most, lost, Z)
 

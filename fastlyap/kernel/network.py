@@ -6,12 +6,12 @@ phi'(z) have taken the place of z. Tangents and covectors, k of each sample, mov
 times as large. A slot that several operations read collects their covectors: the first of them in reverse order writes.
 """
 
-from fastlyap.kernel import activation, convolution, layers, normalisation
+from fastlyap.kernel import activation, convolution, layer_noise, layers, normalisation
 from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.convolution import Geometry
 from fastlyap.kernel.lanes import slot
 
-COPY, DENSE, CONVOLUTION, BATCH_NORM, LAYER_NORM, DROPOUT, ADD = range(7)
+COPY, DENSE, CONVOLUTION, BATCH_NORM, LAYER_NORM, DROPOUT, ADD, NOISE = range(8)
 
 # columns of the table; sizes are those of one sample, places those of slots in the tape
 KIND, LAYER, IN, Z, OUT, N, M, CODE = range(8)
@@ -20,10 +20,13 @@ SAVED = 12  # place of the numbers that an operation keeps for its derivative
 FIRST = 13  # whether this operation is the first in reverse order to write to its input's covector
 OTHER, OTHER_FIRST = 14, 15  # the second input of a sum
 COUPLED = 16  # whether batch norm takes the statistics of the batch
-GEOMETRY = 17  # 12 numbers of a convolution; channels and places of batch norm
-COLUMNS = GEOMETRY + 12
+GEOMETRY = 17  # 12 numbers of a convolution; channels and places of batch norm; of noise the three below
+LENGTH, OFFSET, LAST = GEOMETRY, GEOMETRY + 1, GEOMETRY + 2  # of a sample's sequence, of these numbers; the last noise?
+UNUSED = GEOMETRY + 12  # what nobody asks for: bit 0 the covector of the input, bit 1 the adjoints of the parameters
+COLUMNS = UNUSED + 1
 
-FACTOR, OTHER_FACTOR = 0, 1  # columns of the table of floats: factors of a sum, eps, probability of dropping
+# columns of the table of floats: factors of a sum, eps, probability of dropping, share of a covector that noise leaves
+FACTOR, OTHER_FACTOR = 0, 1
 
 
 @kernel
@@ -52,13 +55,15 @@ def _geometry(row):
 
 
 @kernel
-def _saved(row, W, B):
-    """Mean and inverse standard deviation of every channel or sample, or the factors of a mask."""
+def _saved(row, W, first, B):
+    """What is kept of B samples: mean and inverse standard deviation of every channel or sample, a mask, or noise."""
     if row[KIND] == BATCH_NORM:
         return slot(W, row[SAVED], 2 * row[GEOMETRY])
     if row[KIND] == LAYER_NORM:
-        return slot(W, row[SAVED], 2 * B)
-    return slot(W, row[SAVED], B * row[N])
+        return slot(W, row[SAVED] + 2 * first, 2 * B)
+    if row[KIND] == NOISE:
+        return slot(W, row[SAVED] + first * row[LENGTH], B * row[LENGTH])
+    return slot(W, row[SAVED] + first * row[N], B * row[N])
 
 
 @kernel
@@ -94,14 +99,19 @@ def forward(lanes, width, T, F, P, at, key, X, W, S, B, first, linear):
             bias = at[row[BIAS]] if row[BIAS] >= 0 else -1
             convolution.convolve(_geometry(row), B, P, at[row[WEIGHT]], bias, x, S, z)
         elif kind == BATCH_NORM or kind == LAYER_NORM:
-            _normalise(row, F[r, FACTOR], P, at, B, x, _saved(row, W, B), z)
+            _normalise(row, F[r, FACTOR], P, at, B, x, _saved(row, W, 0, B), z)
         elif kind == DROPOUT:
-            mask = _saved(row, W, B)
+            mask = _saved(row, W, 0, B)
             layers.draw_mask(B, n, first, row[LAYER], key, F[r, FACTOR], mask)
             layers.spread(B, 1, n, mask, x, z)
         elif kind == ADD:
             other = X if row[OTHER] < 0 else slot(W, row[OTHER], B * n)
             layers.combine(B * n, F[r, FACTOR], x, F[r, OTHER_FACTOR], other, z)
+        elif kind == NOISE:
+            noise = _saved(row, W, 0, B)
+            if row[OFFSET] == 0:
+                layer_noise.draw(lanes, width, B, row[LENGTH], key, first, noise)
+            layer_noise.add(B, n, P[at[row[WEIGHT]]], noise, row[LENGTH], row[OFFSET], x, z)
         else:
             layers.pass_on(B * n, 1.0, x, True, z)
         if row[OUT] != row[Z]:
@@ -116,7 +126,7 @@ def forward(lanes, width, T, F, P, at, key, X, W, S, B, first, linear):
 def _symmetric(row, P, at, x, W, B, k, adjoint, a, T, out):
     """Products whose tangent and adjoint are one function: of normalisation and masks."""
     kind, n = row[KIND], row[N]
-    saved = _saved(row, W, B)
+    saved = _saved(row, W, 0, B)
     if kind == LAYER_NORM:
         normalisation.layer_product(B, k, n, adjoint, P, at[row[WEIGHT]], x, saved, a, out)
     elif kind == BATCH_NORM:
@@ -144,7 +154,7 @@ def tangent(T, F, P, at, X, W, U, V, S, B, k):
         elif kind == ADD:
             other = U if row[OTHER] < 0 else slot(V, row[OTHER] * k, B * k * n)
             layers.combine(B * k * n, F[r, FACTOR], a, F[r, OTHER_FACTOR], other, z)
-        elif kind == COPY:
+        elif kind == COPY or kind == NOISE:
             layers.pass_on(B * k * n, 1.0, a, True, z)
         else:
             _symmetric(row, P, at, x, W, B, k, False, a, S, z)
@@ -153,13 +163,16 @@ def tangent(T, F, P, at, X, W, U, V, S, B, k):
 
 
 @kernel
-def _parameter_adjoint(row, x, W, S, B, w, at, G):
-    """Write the adjoints of the parameters of one operation to their places at in G."""
+def _parameter_adjoint(row, x, W, S, first, B, w, at, G):
+    """Write the adjoints of the parameters of one operation, of the B samples from `first` on, to their places in G.
+
+    All noise has one scale: the last one writes, the others add.
+    """
     kind, n, m = row[KIND], row[N], row[M]
     if row[WEIGHT] >= 0:
         weight = at[row[WEIGHT]]
         bias = at[row[BIAS]] if row[BIAS] >= 0 else -1
-        saved = _saved(row, W, B)
+        saved = _saved(row, W, first, B)
         if kind == DENSE:
             target = layers.matrix(G, weight, n, m)
             layers.weight_adjoint(layers.matrix(x, 0, B, n), layers.matrix(w, 0, B, m), target)
@@ -169,32 +182,40 @@ def _parameter_adjoint(row, x, W, S, B, w, at, G):
             convolution.parameter_adjoint(_geometry(row), B, x, w, S, weight, bias, G)
         elif kind == LAYER_NORM:
             normalisation.layer_parameter_adjoint(B, n, x, saved, w, weight, bias, G)
+        elif kind == NOISE:
+            before = 0.0 if row[LAST] else G[weight]
+            G[weight] = before + layer_noise.size_adjoint(B, n, saved, row[LENGTH], row[OFFSET], w)
         else:
             channels, inner = row[GEOMETRY], row[GEOMETRY + 1]
             normalisation.batch_parameter_adjoint(B, channels, inner, x, saved, w, weight, bias, G)
 
 
 @kernel
-def _adjoint(row, P, at, x, W, S, B, k, w, out):
-    """Pull the covectors w back through one operation with one input."""
+def _adjoint(row, keep, P, at, x, W, S, B, k, w, gain, each, out):
+    """Pull the covectors w back through one operation with one input; noise may keep its share of them."""
     kind, n, m = row[KIND], row[N], row[M]
     if kind == DENSE:
         weight = layers.matrix(P, at[row[WEIGHT]], n, m)
         layers.times_transpose(layers.matrix(w, 0, B * k, m), weight, layers.matrix(out, 0, B * k, n))
     elif kind == CONVOLUTION:
         convolution.convolve_back(_geometry(row), B * k, P, at[row[WEIGHT]], w, S, out)
-    elif kind == COPY:
+    elif kind == NOISE and keep < 1.0:
+        saved = _saved(row, W, 0, B)
+        layer_noise.mix(B, n, P[at[row[WEIGHT]]], keep, gain, each, saved, row[LENGTH], row[OFFSET], w, out)
+    elif kind == COPY or kind == NOISE:
         layers.pass_on(B * k * n, 1.0, w, True, out)
     else:
         _symmetric(row, P, at, x, W, B, k, True, w, S, out)
 
 
 @kernel
-def reverse(T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX):
+def reverse(T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX, gain, each):
     """Pull the k covectors of every sample, in the last operation's slot of C, back through all operations.
 
-    Where `gradients`, k is 1 and the adjoints of the parameters go to their places D in G; where `wanted`, that of
-    the input goes to GX. The tape W is linearised; the scratch S has `aux` numbers for single operations in front.
+    Where `gradients`, k is 1 and the adjoints of the parameters go to their places in G: the samples are as many parts
+    of equal size as D has rows, and each part has its own. Where `wanted`, the adjoint of the input goes to GX. `gain`
+    is what members of `each` samples hand to the noise (k is 1 then). The tape W is linearised; the scratch S has `aux`
+    numbers for single operations in front.
     """
     for r in range(T.shape[0] - 1, -1, -1):
         row = T[r]
@@ -203,15 +224,18 @@ def reverse(T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX):
         w = slot(C, row[Z] * k, B * k * m)
         if row[OUT] != row[Z]:
             layers.spread(B, k, m, slot(W, row[Z], B * m), slot(C, row[OUT] * k, B * k * m), w)
-        if gradients:
-            _parameter_adjoint(row, x, W, S, B, w, D, G)
-        if row[IN] >= 0 or wanted:
+        if gradients and not row[UNUSED] & 2:
+            part = B // D.shape[0]
+            for q in range(D.shape[0]):
+                xs, ws = slot(x, q * part * n, part * n), slot(w, q * part * m, part * m)
+                _parameter_adjoint(row, xs, W, S, q * part, part, ws, D[q], G)
+        if (row[IN] >= 0 or wanted) and not row[UNUSED] & 1:
             out = GX if row[IN] < 0 else slot(C, row[IN] * k, B * k * n)
             if row[KIND] == ADD:
                 layers.pass_on(B * k * n, F[r, FACTOR], w, row[FIRST], out)
             else:
                 found = out if row[FIRST] else slot(S, aux, B * k * n)
-                _adjoint(row, P, at, x, W, S, B, k, w, found)
+                _adjoint(row, F[r, FACTOR], P, at, x, W, S, B, k, w, gain, each, found)
                 if not row[FIRST]:
                     layers.pass_on(B * k * n, 1.0, found, False, out)
         if row[KIND] == ADD and (row[OTHER] >= 0 or wanted):

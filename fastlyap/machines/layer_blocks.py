@@ -70,7 +70,7 @@ class Blocks:
         item = np.zeros((1, feedforward.COLUMNS), dtype=np.int64)
         start = int(given.x_places[member]) + first * program.n_in
         item[0, [feedforward.MEMBER, feedforward.SAMPLE, feedforward.COUNT]] = member, first, count
-        item[0, feedforward.INPUT] = start
+        item[0, [feedforward.NUMBER, feedforward.EACH, feedforward.INPUT]] = member, self.inputs.samples, start
         last = int(t.layers[-1, -2])
         compiled.entry("forward")(
             t.rows, t.factors, given.parameters, given.parameter_places, given.key, given.x, self.tape,

@@ -41,7 +41,7 @@ def layers_request(net: Any, x: Any, parameters: Any, o: dict[str, Any]) -> Laye
     seed = cast.count("seed", o["seed"], 0)
     given = samples.given(net, net.arena, x, seed)
     front = given.front
-    if not net.batch_shape and not program.masks:  # one long row of samples, whatever shape they came in
+    if not net.batch_shape and not program.random:  # one long row of samples, whatever shape they came in
         given = samples.given(net, net.arena, np.reshape(x, (-1, *net.input_shape)), seed)
     tolerance = 1e-10 if o["tolerance"] is None else cast.positive("tolerance", o["tolerance"])
     most = cast.count("max_sweeps", o["max_sweeps"], 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastlyap.networks.arena import Gradient
 from fastlyap.networks.compiled import Begin, Run, Step, Workspace
+from fastlyap.networks.program import NOISE_SIZE
 from fastlyap.networks.samples import Given
 from fastlyap.networks.values import Values
 from fastlyap.trace.feedforward import COTAPE, CROSS_ENTROPY, GIVEN, RESULT, SQUARED_ERROR, VECTORS
@@ -95,10 +96,12 @@ def descend(net: Values, given: Given, loss: Any, rate: float, threads: int) -> 
     run.place(VECTORS, np.arange(members) * (numbers.size // max(members, 1)), 0)
     layout, _, size = net.structure.gradient_layout(1)
     value, moved = np.empty(given.batch), np.empty_like(net.arena.flat)
-    moved[members * size :] = net.arena.flat[members * size :]  # statistics
+    noisy = NOISE_SIZE in net.structure.trained
+    trained, kept = len(net.structure.trained) - noisy, members * (size - noisy)
+    moved[kept:] = net.arena.flat[kept:]  # the size of noise, and statistics
     own = np.array([math.prod(shape) for shape in net.shapes.values()], dtype=np.int64)
     layout = np.concatenate([layout, own[None]])
-    begin, step = Begin(LOSSES[name], numbers, temperature), Step(moved, rate, len(net.structure.trained))
+    begin, step = Begin(LOSSES[name], numbers, temperature), Step(moved, rate, trained)
     at_input = np.empty(run.tables.part if net.program.last < 0 else 0)
 
     def work(lo: int, hi: int, space: Workspace) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from fastlyap.networks.samples import Given
 from fastlyap.networks.values import Values
 from fastlyap.reference import layers as reference
+from fastlyap.reference import noise
 
 
 def forward(net: Values, given: Given) -> np.ndarray:
@@ -35,7 +36,7 @@ def backward(net: Values, given: Given) -> tuple[np.ndarray, dict[str, np.ndarra
         covectors = w[: len(x) * math.prod(net.output_shape)].reshape(len(x), *net.output_shape)
         found.append(reference.gradient(rules, x, covectors))
     parameters = {
-        name: np.stack([each[name] for each in found]).reshape(*given.batch, *net.shapes[name])
+        name: np.stack([each[name] for each in found]).reshape((*given.batch, *net.shapes[name]))
         for name in net.parameters
     }
     return adjoint(net, given), parameters
@@ -53,8 +54,23 @@ def members(net: Values, given: Given) -> Any:
         }
         masks = reference.masks(inputs.seed, i, inputs.samples) if net.mode == "train" else None
         rules = [layer.rule(values, shape, prefix, masks) for layer, shape, prefix in net.structure.steps]
+        rules = _disturbed(net, rules, values, inputs.seed, i, inputs.samples)
         x = inputs.x[inputs.x_places[i] :][:size].reshape(inputs.samples, *net.input_shape)
         yield rules, x, given.vectors[given.vector_places[i] :] if vectors else None
+
+
+def _disturbed(net: Values, rules: list, values: dict[str, np.ndarray], seed: int, member: int, samples: int) -> list:
+    """The rules, noise added to those that have some."""
+    steps, found, at = net.structure.steps, list(rules), 0
+    shapes = {i: steps[i][0].output(steps[i][1], "") for i in net.structure.disturbed}
+    total = sum(math.prod(shape) for shape in shapes.values())
+    if total:
+        b = np.array([noise.sequence(seed, member, sample, total) for sample in range(samples)])
+        for i, shape in shapes.items():
+            some = b[:, at : at + math.prod(shape)].reshape(samples, *shape)
+            found[i] = reference.Noisy(rules[i], float(values["noise_size"]), some)
+            at += math.prod(shape)
+    return found
 
 
 def _stacked(net: Values, given: Given, work: Callable, shape: tuple[int, ...]) -> np.ndarray:

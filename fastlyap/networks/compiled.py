@@ -20,8 +20,10 @@ from fastlyap.trace import entries, feedforward
 from fastlyap.trace.feedforward import (
     COLUMNS,
     COUNT,
+    EACH,
     INPUT,
     MEMBER,
+    NUMBER,
     SAMPLE,
     TAPE,
     VALUE,
@@ -103,12 +105,13 @@ class Run:
         inputs = self.inputs
         starts = np.arange(0, inputs.samples, block)
         items = np.zeros((inputs.members * len(starts), COLUMNS), dtype=np.int64)
+        items[:, EACH] = inputs.samples
         if len(items) == 1:
             items[0, COUNT], items[0, INPUT] = inputs.samples, inputs.x_places[0]
             return items
         member = np.repeat(np.arange(inputs.members), len(starts))
         first = np.tile(starts, inputs.members)
-        items[:, MEMBER], items[:, SAMPLE] = member, first
+        items[:, MEMBER], items[:, NUMBER], items[:, SAMPLE] = member, member, first
         items[:, COUNT] = np.minimum(block, inputs.samples - first)
         items[:, INPUT] = inputs.x_places[member] + first * self.program.n_in
         items[:, VALUE] = (member * inputs.samples + first) * self.n_out
@@ -174,7 +177,8 @@ class Run:
         t, given = self.tables, self.inputs
         entry("reverse")(
             t.rows, t.factors, given.parameters, given.parameter_places, given.x, tapes, w, cotapes, out,
-            space.scratch, t.aux, self.items, lo, hi, self.last, t.size, self.program.n_in, self.n_out, self.k,
+            space.scratch, t.aux, self.items, lo, hi, self.last, t.size, self.program.n_in, self.n_out, self.k, False,
+            given.parameter_places, NOTHING, True, NOTHING,
         )  # fmt: skip
 
     def gradient(

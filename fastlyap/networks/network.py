@@ -12,6 +12,7 @@ from fastlyap.errors import InputError
 from fastlyap.networks import by_kernels, by_reference, samples
 from fastlyap.networks.arena import Arena
 from fastlyap.networks.passes import Backward, Descent, LossGradient
+from fastlyap.networks.program import NOISE_SIZE
 from fastlyap.networks.values import Values
 
 
@@ -64,7 +65,7 @@ class Network(Values):
         ----------
         x : array_like (..., B, *input_shape)
         seed : int
-            Of dropout's masks, which differ between members.
+            Of dropout's masks and of noise, which differ between members.
         threads : int
             Cores to use; default all.
         backend : str
@@ -138,6 +139,8 @@ class Network(Values):
     ) -> Descent:
         """One step of gradient descent, all networks of a batch side by side: parameters - rate * gradient.
 
+        The size of noise stays as it is.
+
         Parameters
         ----------
         x : array_like (..., B, *input_shape)
@@ -159,7 +162,7 @@ class Network(Values):
         if not hasattr(loss, "laid_out"):
             raise InputError(f"`loss` must be made by fl.loss.cross_entropy or fl.loss.mse, got {type(loss).__name__}.")
         for name, value in self.parameters.items():
-            if value.shape != (*given.batch, *self.shapes[name]):
+            if name != NOISE_SIZE and value.shape != (*given.batch, *self.shapes[name]):
                 raise InputError(f"`{name}` is shared by members of the batch {given.batch}, got shape {value.shape}; "
                                  "give each its own to descend from.")  # fmt: skip
         value, moved = by_kernels.descend(self, given, loss, rate, samples.thread_count(threads))

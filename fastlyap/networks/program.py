@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlyap.kernel import network as table
+from fastlyap.kernel.layer_noise import AT_ONCE
 
 INPUT = -1  # the slot that is not on the tape
+NOISE_SIZE = "noise_size"  # the parameter that all noise has for its size
 KEPT = 16  # tables, of as many numbers of samples
 
 
@@ -60,6 +62,7 @@ class Program:
         self.outputs: list[tuple[int, tuple[int, ...]]] = []  # slot and shape of every layer
         self.coupled = False
         self.masks = 0
+        self.normals = 0  # that one sample draws
         self._barrier = 0
         self._tables: dict[int, Tables] = {}
 
@@ -86,6 +89,18 @@ class Program:
         out = self.slot(size)
         self.operations[-1] = self.operations[-1]._replace(out=out, code=code)
         return out
+
+    def disturb(self, source: int, size: int) -> int:
+        """Noise of the size of the parameter `NOISE_SIZE` on a slot; the slot of the result."""
+        out = self.operate(table.NOISE, source, size, size, weight=self.parameter(NOISE_SIZE), factors=(1.0, 0.0),
+                           geometry=(0, self.normals, 0))  # fmt: skip
+        self.normals += size
+        return out
+
+    @property
+    def random(self) -> bool:
+        """Whether members draw random numbers of their own."""
+        return self.masks > 0 or self.normals > 0
 
     def begin_block(self) -> None:
         """What was computed so far has a second reader: no activation may follow it in place."""
@@ -119,10 +134,21 @@ class Program:
             rows[i, table.WEIGHT : table.SAVED] = op.weight, op.bias, op.mean, op.variance
             rows[i, table.SAVED : table.GEOMETRY] = size, first[i][0], _at(places, op.other), first[i][1], op.coupled
             rows[i, table.GEOMETRY : table.GEOMETRY + len(op.geometry)] = op.geometry
+            rows[i, table.UNUSED] = 0
             factors[i] = op.factors
             size += _rounded(op.saved[0] * samples + op.saved[1])
+        size += self._place_noise(rows, size) * samples
         aux = _rounded(max((op.scratch for op in self.operations), default=0))
         return Tables(rows, factors, tuple(places), size, aux, samples * max([self.n_in, *self.sizes]))
+
+    def _place_noise(self, rows: np.ndarray, place: int) -> int:
+        """Let all noise read from one sequence of every sample, kept from `place` on; the length of a sequence."""
+        noisy = rows[rows[:, table.KIND] == table.NOISE]
+        length = -(-self.normals // AT_ONCE) * AT_ONCE
+        noisy[:, table.SAVED], noisy[:, table.LENGTH] = place, length
+        noisy[:, table.LAST] = np.arange(len(noisy)) == len(noisy) - 1
+        rows[rows[:, table.KIND] == table.NOISE] = noisy
+        return length
 
     def _first_readers(self) -> list[tuple[bool, bool]]:
         """For every operation whether it is the first in reverse order to write to its inputs' covectors."""

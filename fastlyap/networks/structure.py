@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from fastlyap.networks.layers import Layer, Shape, sequence
-from fastlyap.networks.program import Program
+from fastlyap.networks.program import INPUT, NOISE_SIZE, Program
 
 
 class Structure:
@@ -17,12 +17,13 @@ class Structure:
 
     Attributes
     ----------
+    noise : behind which layers there is noise, "" for none, "hidden" for all but the read-out, or "all"
     shapes : own shapes of parameters and statistics, by name
     trained : names of the parameters
     """
 
-    def __init__(self, layers: tuple[Layer, ...], input_shape: Shape) -> None:
-        self.layers, self.input_shape = layers, input_shape
+    def __init__(self, layers: tuple[Layer, ...], input_shape: Shape, noise: str = "") -> None:
+        self.layers, self.input_shape, self.noise = layers, input_shape, noise
         self.steps = tuple(sequence(layers, input_shape))
         self.output_shape = self.steps[-1][0].output(self.steps[-1][1], "") if layers else input_shape
         trained: dict[str, Shape] = {}
@@ -30,6 +31,8 @@ class Structure:
         for layer, shape, prefix in self.steps:
             trained |= layer.own(shape, prefix)
             fixed |= layer.fixed(shape, prefix)
+        if noise:
+            trained[NOISE_SIZE] = ()
         self.trained = tuple(trained)
         self.shapes = MappingProxyType(trained | fixed)
 
@@ -43,7 +46,7 @@ class Structure:
         """Numbers of the input, and of the output of every layer that has matrices of weights or is a block."""
         found = [math.prod(self.input_shape)]
         for layer, shape, prefix in self.steps:
-            if max(map(len, layer.own(shape, prefix).values()), default=0) > 1 or hasattr(layer, "layers"):
+            if _weighted(layer, shape, prefix) or hasattr(layer, "layers"):
                 found.append(math.prod(layer.output(shape, "")))
         return tuple(found)
 
@@ -57,13 +60,24 @@ class Structure:
             program = Program(math.prod(self.input_shape))
             for name in self.shapes:
                 program.parameter(name)
-            slot = -1
-            for layer, shape, prefix in self.steps:
-                slot = layer.lower(program, slot, shape, prefix, train)
-                program.outputs.append((slot, layer.output(shape, "")))
+            slot = INPUT
+            for i, (layer, shape, prefix) in enumerate(self.steps):
+                slot, after = layer.lower(program, slot, shape, prefix, train), layer.output(shape, "")
+                if i in self.disturbed:
+                    slot = program.disturb(slot, math.prod(after))
+                program.outputs.append((slot, after))
             program.last = slot
             self._programs[train] = program
         return self._programs[train]
+
+    @functools.cached_property
+    def disturbed(self) -> tuple[int, ...]:
+        """Numbers of the layers behind which there is noise: those in front of the next weights, and the last."""
+        weighted = [i for i, step in enumerate(self.steps) if _weighted(*step)]
+        if not weighted or not self.noise:
+            return ()
+        last = (len(self.steps) - 1,) if self.noise == "all" else ()
+        return (*(i - 1 for i in weighted[1:]), *last)
 
     @functools.cached_property
     def _layouts(self) -> dict[int, tuple[np.ndarray, dict[str, int], int]]:
@@ -82,3 +96,8 @@ class Structure:
             self._layouts.clear()  # one call after the other wants the same
             self._layouts[members] = table, starts, start
         return self._layouts[members]
+
+
+def _weighted(layer: Layer, shape: Shape, prefix: str) -> bool:
+    """Whether matrices or kernels of weights are in it."""
+    return max(map(len, layer.own(shape, prefix).values()), default=0) > 1

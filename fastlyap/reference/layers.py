@@ -5,7 +5,7 @@ A rule has `value(x)`, the tangent product `tangent(x, v)` = J v, the adjoint pr
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special
@@ -85,6 +85,26 @@ class Activation(Diagonal):
         self.value, self.slope = ACTIVATIONS[name]
 
 
+class Noisy(NamedTuple):
+    """y = f(x) + s b, f another rule and b numbers of its own for each sample."""
+
+    rule: Any
+    size: float
+    noise: np.ndarray
+
+    def value(self, x):
+        return self.rule.value(x) + self.size * self.noise
+
+    def tangent(self, x, v):
+        return self.rule.tangent(x, v)
+
+    def adjoint(self, x, w):
+        return self.rule.adjoint(x, w)
+
+    def gradient(self, x, w):
+        return {**self.rule.gradient(x, w), "noise_size": np.sum(self.noise * w)}
+
+
 class Mask(Diagonal):
     """y = m x with factors m for each sample, or for all."""
 
@@ -161,10 +181,11 @@ def adjoints(rules, x, w):
 
 
 def gradient(rules, x, w):
-    """The adjoints of all parameters."""
-    found = {}
+    """The adjoints of all parameters; those that several rules share are sums."""
+    found: dict[str, Any] = {}
     for rule, before, covector in zip(rules, values(rules, x), adjoints(rules, x, w)[1:], strict=False):
-        found |= rule.gradient(before, covector)
+        for name, own in rule.gradient(before, covector).items():
+            found[name] = found[name] + own if name in found else own
     return found
 
 

@@ -43,8 +43,22 @@ class Noise:
 
 def normals(seed: int, member: int, step: int, count: int) -> np.ndarray:
     """The normals of one member at one step, from the middles of 2**52 equal parts of (0, 1)."""
-    key, counter = (np.array(v, dtype=np.uint64) for v in ([seed, member], [0, step, STREAM, 0]))
-    words = np.random.Philox(key=key, counter=counter).random_raw(count)
+    return _quantiles(_words(seed, member, 0, step, count))
+
+
+def sequence(seed: int, member: int, sample: int, count: int) -> np.ndarray:
+    """The normals of the layers of a network, for one sample: 32 at a time, first words of 8 counters before second."""
+    rounds = -(-count // 32)
+    words = np.array([_words(seed, member, sample, q, 4) for q in range(8 * rounds)])
+    return _quantiles(words.reshape(rounds, 8, 4).swapaxes(1, 2).ravel()[:count])
+
+
+def _words(seed: int, member: int, first: int, step: int, count: int) -> np.ndarray:
+    key, counter = (np.array(v, dtype=np.uint64) for v in ([seed, member], [first, step, STREAM, 0]))
+    return np.random.Philox(key=key, counter=counter).random_raw(count)
+
+
+def _quantiles(words: np.ndarray) -> np.ndarray:
     return ndtri(((words >> np.uint64(12)).astype(np.float64) + 0.5) / 2.0**52)
 
 
