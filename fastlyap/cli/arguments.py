@@ -8,6 +8,9 @@ import numpy as np
 from fastlyap._version import __version__
 from fastlyap.errors import InputError
 
+VERBS = ("spectrum", "maximal", "vectors", "finite_time", "gali", "gradient", "trajectory")
+KINDS = ("covariant", "backward", "forward", "adjoint_covariant")
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
@@ -23,8 +26,9 @@ def parser() -> argparse.ArgumentParser:
     _dynamics(run)
     run.add_argument("--json", action="store_true", help="print JSON; what is not finite becomes null")
 
-    sweep = add("sweep", help="spectra over a grid of parameters or starts")
+    sweep = add("sweep", help="a verb, spectra by default, over a grid of parameters or starts")
     _dynamics(sweep)
+    _verbs(sweep)
     sweep.add_argument(
         "--vary",
         action="append",
@@ -51,6 +55,17 @@ def parser() -> argparse.ArgumentParser:
     add("bench", help="a speed card of this machine, in about half a minute")
     add("selftest", help="closed-form truths on this machine, in less than a minute")
     return top
+
+
+def _verbs(command: argparse.ArgumentParser) -> None:
+    """What is computed at each point; all but spectra need stores."""
+    add = command.add_argument
+    add("--verb", default="spectrum", choices=VERBS, help="what to compute; all but spectra for X.zarr only")
+    add("--kind", choices=KINDS, help="of vectors")
+    add("--warmup", type=_every, metavar="N|auto", help="steps before and after those of vectors")
+    add("--objective", metavar="NAME", help="of a gradient: a component, to average, or path/to/file.py:name")
+    add("--wrt", type=_names, metavar="NAME,...", help="parameters that a gradient is by (default all)")
+    add("--method", metavar="NAME", help="of a gradient: Shadowing, FiniteDifference(step=0.01) ...")
 
 
 def _engine(command: argparse.ArgumentParser) -> None:
@@ -88,6 +103,9 @@ def _dynamics(command: argparse.ArgumentParser) -> None:
 
 
 OPTIONS = (
+    "kind",
+    "warmup",
+    "wrt",
     "steps",
     "transient",
     "dt",
@@ -152,3 +170,7 @@ def axis(text: str) -> tuple[str, np.ndarray]:
 
 def _every(text: str) -> int | str:
     return text if text == "auto" else int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))

@@ -46,7 +46,7 @@ def sweep(given: argparse.Namespace) -> int:
     start = time.perf_counter()
     try:
         options = {"history": given.keep_state, **arguments.options(given)}
-        result = lyapunov.spectrum(system, None, points, **options)
+        result = getattr(lyapunov, given.verb)(system, None, points, **options)
         code = _exit_code(result)
     except Interrupted as stop:
         result, code = stop.partial, INTERRUPTED
@@ -117,10 +117,14 @@ def _check_files(given: argparse.Namespace) -> None:
     if not given.out.endswith((".npz", ".zarr")):
         raise InputError(f"`--out` must end in .npz or .zarr, got {given.out!r}.")
     if given.out.endswith(".npz"):
+        if given.verb not in ("spectrum", "maximal"):
+            raise InputError(f"`--verb` {given.verb} is for stores, `--out` X.zarr, got {given.out!r}.")
         for name in ("executor", "chunk", "max_memory", "timeout"):
             if getattr(given, name) is not None:
                 raise InputError(f"`--{name.replace('_', '-')}` is for stores, `--out` X.zarr, got {given.out!r}.")
     if given.plot:
+        if given.verb in ("gali", "trajectory"):
+            raise InputError(f"`--plot` draws exponents and objectives, a {given.verb} has none; leave it out.")
         import_extra("matplotlib", "plot")
     for path in filter(None, (given.out, given.plot)):
         folder = Path(path).resolve().parent

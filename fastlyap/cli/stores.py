@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastlyap import plot
-from fastlyap.cli import arguments
+from fastlyap.cli import arguments, objectives
 from fastlyap.cli.systems import find
 from fastlyap.errors import InputError
 from fastlyap.labels import import_extra
@@ -16,17 +16,18 @@ from fastlyap.sweeps.opened import Sweep, open_sweep
 from fastlyap.sweeps.verb import run
 
 FAILED_MEMBERS = 3
+SHOWN = {"gradient": "value"}  # what a picture shows, where that is not exponents
 
 
 def sweep(given: argparse.Namespace, system: Any, points: Any) -> int:
     """Begin a sweep, or go on with it."""
-    words = {**_words(given), "keep_state": given.keep_state, "command": given.system}
-    found = _with_executor(
-        given, lambda how: run("spectrum", system, points, given.out, arguments.options(given), **words, **how)
-    )
+    command = {"system": given.system, **{name: getattr(given, name) for name in objectives.WORDS}}
+    words = {**_words(given), "keep_state": given.keep_state, "command": command}
+    options = {**arguments.options(given), **objectives.resolved(command, system)}
+    found = _with_executor(given, lambda how: run(given.verb, system, points, given.out, options, **words, **how))
     print(f"{found!r}\n  written: {given.out}")
     if given.plot and len(found.dims) in (1, 2):
-        plot.sweep(found).figure.savefig(given.plot, dpi=150)
+        plot.sweep(found, SHOWN.get(given.verb, "exponents")).figure.savefig(given.plot, dpi=150)
         print(f"  written: {given.plot}")
     return FAILED_MEMBERS if found.failed else 0
 
@@ -39,9 +40,11 @@ def resume(given: argparse.Namespace) -> int:
     if told["options"] is None:
         raise InputError(f"`{given.path}` was begun with arguments no command line can write; {AGAIN}")
     options = {name: tuple(v) if isinstance(v, list) else v for name, v in told["options"].items()}
+    options |= objectives.resolved(_command(old), system)
     if given.threads is not None:
         options["threads"] = given.threads
     words = {**_words(given), "keep_state": told["keep_state"], "only": "failed" if given.failed else None}
+    words["command"] = told["command"]
     found = _with_executor(
         given, lambda how: run(told["verb"], system, _points(old), given.path, options, **words, **how)
     )
@@ -60,7 +63,7 @@ AGAIN = "run the same Python call again, which goes on by itself."
 
 def _system(old: Sweep) -> Any:
     """The system of a store: by the name it was begun with, or that of the catalogue."""
-    word = old.manifest.get("command") or old.system.name
+    word = _command(old).get("system", old.system.name)
     try:
         system = find(word)
     except InputError as problem:
@@ -68,6 +71,11 @@ def _system(old: Sweep) -> Any:
     if system.digest != old.system.digest:
         raise InputError(f"`{word}` is not the system that the store was begun with; {AGAIN}")
     return system
+
+
+def _command(old: Sweep) -> dict[str, str]:
+    """The words that a store was begun with on a command line, or none."""
+    return old.manifest.get("command") or {}
 
 
 def _points(old: Sweep) -> Grid:

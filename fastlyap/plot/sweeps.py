@@ -9,28 +9,31 @@ from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.labels import batch_axis, import_extra
 from fastlyap.plot import style
-from fastlyap.plot.quantity import Quantity, ordinal, quantity
+from fastlyap.plot.quantity import Quantity, errors_of, ordinal, quantity
 from fastlyap.status import Status
 
-HATCH = "/////"
+HATCH, DOTS = "/////", "....."
 MOST = 1000  # blocks along an axis that are drawn of a sweep on disk
 
 
-def sweep(result: Any, what: str = "exponents", index: int = 0, ax: Any = None) -> Any:
+def sweep(result: Any, what: str = "exponents", index: int = 0, ax: Any = None, *, unsure: bool = False) -> Any:
     """A quantity against what was varied; failed members are hatched.
 
     Parameters
     ----------
-    result : Spectrum or Sweep
-        With one batch axis (curves, with a band of two standard errors for exponents) or two (a map). Of a sweep on
-        disk, which may be larger than memory, means over blocks where there are more than 1000 members along an axis;
-        a block is hatched where all of its members failed.
+    result : Spectrum, Gradient or Sweep
+        With one batch axis (curves, with a band of two standard errors where there are any) or two (a map). Of a sweep
+        on disk, which may be larger than memory, means over blocks where there are more than 1000 members along an
+        axis; a block is hatched where all of its members failed.
     what : str
-        "exponents", "kaplan_yorke", "n_positive", "entropy", "stderr", "status", ...
+        "exponents", "kaplan_yorke", "n_positive", "entropy", "stderr", "status", ...; of gradients "value",
+        "gradient_rho", "stderr_rho", ...
     index : int
-        Which exponent a map shows, 0 for the largest; curves show all.
+        Which exponent, or entry of a parameter, a map shows, 0 for the first; curves show all.
     ax : matplotlib Axes, optional
         A new figure by default.
+    unsure : bool
+        Dot the parts of a map whose values are within two standard errors of 0 (of a block, those of its members).
 
     Returns
     -------
@@ -46,27 +49,30 @@ def sweep(result: Any, what: str = "exponents", index: int = 0, ax: Any = None) 
         if cast.count("index", index, 0) >= k:
             raise InputError(f"`index` must be below the number of exponents, {k}, got {index}.")
         name = "largest" if index == 0 else f"{ordinal(index)} largest"
-        shown = shown._replace(values=shown.values[..., index], label=f"{name} {shown.label}")
-    return chart(result, shown, failed, style.new_axes(ax, height=5.0))
+        label = f"{shown.label}[{index}]" if "_" in what else f"{name} {shown.label}"
+        shown = shown._replace(values=shown.values[..., index], label=label)
+        errors = None if errors is None else errors[..., index]
+    with np.errstate(invalid="ignore"):
+        dotted = None if errors is None or not unsure else np.abs(shown.values) <= 2 * errors
+    return chart(result, shown, failed, style.new_axes(ax, height=5.0), dotted)
 
 
 def _as_it_is(result: Any, what: str) -> tuple[Quantity, Any, np.ndarray, Any]:
     """The quantity, errors, failures and labels of a result in memory."""
-    errors = getattr(result, "stderr", None) if what == "exponents" else None
-    return quantity(result, what), errors, Status.failed(result.status), result
+    return quantity(result, what), errors_of(result, what), Status.failed(result.status), result
 
 
 def _in_blocks(sweep: Any, what: str) -> tuple[Quantity, Any, np.ndarray, Any]:
     """The same of a sweep on disk, as means over blocks of members."""
-    shown = quantity(sweep.result((slice(0, 1),) * len(sweep.dims)), what)
+    first = sweep.result((slice(0, 1),) * len(sweep.dims))
+    shown, errors = quantity(first, what), errors_of(first, what)
     means, worst, firsts = sweep.coarse(lambda part: quantity(part, what).values, MOST)
     if what == "status":
         means = worst.astype(np.float64)
     elif shown.counted:
         means = np.round(means)
-    errors = None
-    if what == "exponents" and len(firsts) == 1 and "stderr" in dir(sweep):
-        errors = sweep.coarse(lambda part: part.stderr, MOST)[0]
+    if errors is not None:
+        errors = sweep.coarse(lambda part: errors_of(part, what), MOST)[0]
     alone = Status.failed(worst) & np.isnan(means.reshape(*worst.shape, -1)).all(axis=-1)
 
     def cut(values: np.ndarray) -> np.ndarray:
@@ -86,6 +92,8 @@ def curves(result: Any, shown: Quantity, errors: Any, failed: np.ndarray, ax: An
     """A quantity over a batch of one axis, with a band of two `errors` where there are any."""
     x, name = batch_axis(result, 0)
     table = shown.values.reshape(len(x), -1)
+    errors = None if errors is None else errors.reshape(table.shape)
+    symbol = "$\\lambda_{{{}}}$" if shown.label.startswith("Lyapunov") else "[{}]"
     order = np.argsort(x, kind="stable")
     for i, colour in enumerate(style.colours(table.shape[1])):
         y = np.where(np.isfinite(table[order, i]), table[order, i], np.nan)
@@ -93,7 +101,7 @@ def curves(result: Any, shown: Quantity, errors: Any, failed: np.ndarray, ax: An
             band = np.where(np.isfinite(errors[order, i]), 2 * errors[order, i], 0.0)
             ax.fill_between(x[order], y - band, y + band, color=colour, alpha=0.25, linewidth=0)
         dots = "." if shown.counted or len(x) < 30 else ""
-        name_of = f"$\\lambda_{{{i + 1}}}$" if table.shape[1] > 1 else None
+        name_of = symbol.format(i + symbol.startswith("$")) if table.shape[1] > 1 else None
         width = 0.0 if shown.counted else 1.0
         ax.plot(x[order], y, color=colour, linewidth=width, marker=dots, markersize=4, label=name_of)
     ax.set_xscale(style.spacing(x[order]))
@@ -119,8 +127,8 @@ def _hatch_spans(ax: Any, x: np.ndarray, failed: np.ndarray) -> None:
         ax.axvspan(borders[i], borders[j + 1], facecolor="none", edgecolor="0.75", hatch=HATCH, lw=0, label=label)
 
 
-def chart(result: Any, shown: Quantity, failed: np.ndarray, ax: Any) -> Any:
-    """A quantity (m, m') over a batch of two axes."""
+def chart(result: Any, shown: Quantity, failed: np.ndarray, ax: Any, dotted: np.ndarray | None = None) -> Any:
+    """A quantity (m, m') over a batch of two axes; `dotted` (m, m') marks what its errors leave open."""
     x, x_name = batch_axis(result, 0)
     y, y_name = batch_axis(result, 1)
     values = np.ma.masked_invalid(np.where(failed & ~(shown.counted & (shown.label == "status")), np.nan, shown.values))
@@ -136,17 +144,22 @@ def chart(result: Any, shown: Quantity, failed: np.ndarray, ax: Any) -> Any:
     ax.set_yscale(style.spacing(y))
     style.dress(ax, x_name, y_name, result.system.name)
     ax.grid(False)
-    if failed.any() and min(failed.shape) > 1 and shown.label != "status":
-        _hatch_cells(ax, x, y, failed)
+    marks = [(failed, HATCH, "0.6", "failed"), (dotted, DOTS, "0.25", "within two errors of 0")]
+    keys = []
+    for mask, hatch, colour, label in marks:
+        if mask is not None and mask.any() and min(mask.shape) > 1 and shown.label != "status":
+            keys.append(_hatch_cells(ax, x, y, mask, hatch, colour, label))
+    if keys:
+        ax.legend(handles=keys, fontsize="small", loc="upper right", framealpha=0.9, edgecolor="none")
     return ax
 
 
-def _hatch_cells(ax: Any, x: np.ndarray, y: np.ndarray, failed: np.ndarray) -> None:
+def _hatch_cells(ax: Any, x: np.ndarray, y: np.ndarray, mask: np.ndarray, hatch: str, colour: str, label: str) -> Any:
+    """Hatch the cells of a mask; the entry of the legend."""
     patches = import_extra("matplotlib.patches", "plot")
-    areas = ax.contourf(x, y, failed.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=[HATCH])
-    areas.set(edgecolor="0.6", linewidth=0)
-    key = patches.Patch(facecolor="0.93", edgecolor="0.6", hatch=HATCH, label="failed")
-    ax.legend(handles=[key], fontsize="small", loc="upper right", framealpha=0.9, edgecolor="none")
+    areas = ax.contourf(x, y, mask.T.astype(float), levels=[0.5, 1.5], colors="none", hatches=[hatch])
+    areas.set(edgecolor=colour, linewidth=0)
+    return patches.Patch(facecolor="0.93", edgecolor=colour, hatch=hatch, label=label)
 
 
 def _colours(shown: Quantity, values: Any) -> dict[str, Any]:

@@ -127,9 +127,9 @@ def _hash(value: Any) -> str:
 def _plain_options(given: dict[str, Any]) -> dict[str, Any] | None:
     """The options as they were written, where a command line could write them too."""
     kept = {name: value for name, value in given.items() if value is not None and name not in ("x0", "threads")}
-    fine = all(isinstance(v, (bool, int, float, str)) or _whole_numbers(v) for v in kept.values())
+    fine = all(isinstance(v, (bool, int, float, str)) or _writable(v) for v in kept.values())
     return _plain(kept) if fine else None
 
 
-def _whole_numbers(value: Any) -> bool:
-    return isinstance(value, tuple) and all(isinstance(i, int) for i in value)
+def _writable(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(i, (int, str)) for i in value)

@@ -103,9 +103,9 @@ def run(
     verb: str, system: Any, grid: Any, store: Any, options: dict[str, Any], *, executor: Any = None,
     chunk: Any = "auto", resume: bool = True, only: str | None = None, keep_state: bool = False,
     max_memory: Any = None, timeout: float | None = None, mixed: bool = False, progress: Any = None,
-    command: str | None = None,
+    command: dict[str, Any] | None = None,
 ) -> Sweep:  # fmt: skip
-    """The sweep that `sweep` was asked for; command : the name of the system on a command line."""
+    """The sweep that `sweep` was asked for; command : the words for system, objective ... of a command line."""
     labels.import_extra("zarr", "sweep")
     system = cast.system(system)
     _check_words(resume, only, keep_state, mixed)
@@ -123,7 +123,8 @@ def run(
             job = job.on(options.get("threads") or 1)
             how = replace(how, target=target) if _shared(target) else how
         box = cut(job.shape, chunk_of(job, chunk, max_memory, 1 if crew is None else crew.size())).box
-        asked = manifests.manifest_of(job, box, options, keep_state)
+        plain = {name: value for name, value in options.items() if name not in (command or {})}
+        asked = manifests.manifest_of(job, box, plain, keep_state)
         if path is not None:
             _check_folder(path)
             stack.enter_context(Lock(path))

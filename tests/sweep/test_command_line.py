@@ -88,3 +88,38 @@ def test_what_cannot_be_resumed(out, tmp_path, capsys):
     assert cli.main(["resume", out]) == 2
     assert "same Python call" in capsys.readouterr().err
     assert begin(out, "--executor", "ray:x") == 2
+
+
+class TestVerbs:
+    """`--verb`."""
+
+    def test_a_gradient_is_begun_and_resumed(self, out, capsys):
+        words = ["--verb", "gradient", "--objective", "x", "--wrt", "a", "--method", "FiniteDifference(step=0.01)"]
+        assert begin(out, *words, "--members", "2", "--transient", "10") == 0
+        found = fl.open_sweep(out)
+        assert list(found.gradient) == ["a"] and found.manifest["settings"]["method"]["step"] == 0.01
+        assert cli.main(["resume", out]) == 0
+        assert "gradient of henon" in capsys.readouterr().out
+
+    def test_other_verbs(self, out, tmp_path):
+        assert begin(out, "--verb", "finite_time", "--k", "1") == 0
+        assert fl.open_sweep(out).right.shape[2:] == (1, 2)
+        assert begin(str(tmp_path / "b.zarr"), "--verb", "maximal") == 0
+
+    def test_wrong_words(self, out, tmp_path, capsys):
+        rules = tmp_path / "rules.py"
+        rules.write_text("seven = 7")
+        for words, said in [
+            (["--verb", "plan"], "invalid choice"),
+            (["--verb", "gradient"], "`objective` is missing"),
+            (["--verb", "gradient", "--objective", "q"], "`--objective` must be a component, x, y"),
+            (["--verb", "gradient", "--objective", f"{rules}:eight"], "does not define"),
+            (["--verb", "gradient", "--objective", f"{rules}:seven"], "`fn` must be a function"),
+            (["--verb", "gradient", "--objective", "x", "--method", "Guess"], "`--method`"),
+            (["--verb", "gradient", "--objective", "x", "--method", "Backprop(page=1)"], "cannot be made"),
+            (["--verb", "gali", "--plot", "a.png"], "`--plot` draws exponents"),
+            (["--verb", "spectrum", "--kind", "backward"], "`kind` is not an argument"),
+        ]:
+            assert begin(out, *words) == 2, words
+            assert said in capsys.readouterr().err
+        assert cli.main([*SWEEP, "--out", str(tmp_path / "a.npz"), "--verb", "gali"]) == 2
