@@ -1,5 +1,6 @@
 """The command line: `fastlyap` or `python -m fastlyap`."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -44,12 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(stop.code or DONE)
     except (InputError, ImportError) as problem:
         return _complain(problem, WRONG_ARGUMENTS)
+    except BrokenPipeError:  # who read our lines has heard enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except OSError as problem:
         return _complain(problem, STORAGE_ERROR)
     except Interrupted as stop:
         return _complain(stop, INTERRUPTED)
-    except KeyboardInterrupt:
-        return _complain("interrupted before the first result; nothing was written", INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        notes = getattr(stop, "__notes__", ["before the first result; nothing was written"])
+        return _complain(f"interrupted: {notes[0]}", INTERRUPTED)
 
 
 def _complain(problem: object, code: int) -> int:

@@ -64,7 +64,8 @@ def sweep(given: argparse.Namespace) -> int:
 
 def info(given: argparse.Namespace) -> int:
     """What a file or a store of results holds."""
-    print(stores.opened(given.path) if Path(given.path).is_dir() else storage.load(given.path))
+    kept = "://" in given.path or Path(given.path).is_dir()
+    print(stores.opened(given.path) if kept else storage.load(given.path))
     return 0
 
 
@@ -128,7 +129,7 @@ def _check_files(given: argparse.Namespace) -> None:
         import_extra("matplotlib", "plot")
     for path in filter(None, (given.out, given.plot)):
         folder = Path(path).resolve().parent
-        if not os.access(folder, os.W_OK):
+        if "://" not in path and not os.access(folder, os.W_OK):
             raise OSError(f"cannot write {path}: {folder} is not a folder that can be written to")
 
 

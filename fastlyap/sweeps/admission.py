@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fastlyap.errors import InputError
 from fastlyap.sweeps import manifest as manifests
-from fastlyap.sweeps import store as stores
+from fastlyap.sweeps import places
 from fastlyap.sweeps.creation import create
 from fastlyap.sweeps.job import Job
 from fastlyap.sweeps.store import Store
 
 
-def admitted(target: Any, path: Path | None, job: Job, asked: dict[str, Any], words: tuple) -> Store:
-    """The store of this call, new or checked against it."""
+def admitted(
+    target: Any, path: Path | None, job: Job, asked: dict[str, Any], words: tuple, hold: Callable[[Store], Any]
+) -> Store:
+    """The store of this call, new or checked against it; `hold` keeps other drivers out before anything is changed."""
     resume, only, mixed = words
     place = asked.pop("place")
-    if not stores.exists(target):
+    there = places.exists(target)
+    if not there:
         if only:
             raise InputError(f'`only` "failed" works on a store that is there, and {place} is not.')
-        return create(target, place, job, asked)
+        store = create(target, place, job, asked, anew=there is not None)
+        hold(store)
+        return store
     if not resume:
         raise InputError(f"`store` {place} is there already; resume=True goes on with it, or choose another path.")
-    store = stores.open_store(target, place, "r+")
+    store = places.open_store(target, place, "r+")
+    hold(store)
     if path is not None:
-        stores.sweep_up(path)
+        places.sweep_up(path)
     _settle(store, asked, only, mixed)
     return store
 

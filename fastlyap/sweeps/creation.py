@@ -14,10 +14,10 @@ from fastlyap.sweeps.job import Job
 from fastlyap.sweeps.store import MANIFEST, STATUS, Store, add_array, codecs, put
 
 
-def create(target: Any, place: str, job: Job, manifest: dict[str, Any]) -> Store:
-    """Make an empty store for a job; it counts as one when the manifest says `made`."""
+def create(target: Any, place: str, job: Job, manifest: dict[str, Any], *, anew: bool) -> Store:
+    """Make an empty store for a job, in place of one that was cut off if `anew`; it counts once it says `made`."""
     zarr = labels.import_extra("zarr", "sweep")
-    group = zarr.create_group(target, zarr_format=3, overwrite=True, attributes={MANIFEST: manifest})
+    group = zarr.create_group(target, zarr_format=3, overwrite=anew, attributes={MANIFEST: manifest})
     store = Store(group, place)
     x, parameters = _inputs(job)
     inputs = group.create_group("inputs")

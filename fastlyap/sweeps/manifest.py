@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 import time
 from dataclasses import fields
 from hashlib import blake2b
@@ -30,7 +31,7 @@ def manifest_of(job: Job, box: tuple[int, ...], given: dict[str, Any], keep_stat
         "points": digest_of_points(job), "settings": settings_of(job), "program": job.plan.program,
         "versions": versions(), "shape": list(job.shape), "dims": list(job.dims), "box": list(box),
         "keep_state": keep_state, "options": _plain_options(given), "created": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "mixed": [], "reruns": [],
+        "mixed": [], "reruns": [], "name": secrets.token_hex(8),
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from fastlyap import labels
 from fastlyap.errors import InputError
 from fastlyap.result import SystemInfo
 from fastlyap.status import PENDING, Status
-from fastlyap.sweeps import lock
+from fastlyap.sweeps import lease, lock, places
 from fastlyap.sweeps import store as stores
 from fastlyap.sweeps.job import put_together
 from fastlyap.sweeps.report import duration
@@ -232,11 +232,12 @@ def describe(sweep: Sweep) -> str:
     lines += _speed(store, ledger, int((~done).sum()))
     if told["reruns"]:
         lines.append(f"  again     {len(told['reruns'])} time(s) for failed points, last {told['reruns'][-1]['when']}")
-    holder = None if sweep.path is None else lock.holder(sweep.path)
+    holder = lease.holder(store.group) if sweep.path is None else lock.holder(sweep.path)
     if holder is not None:
         lines.append(f"  at work   process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')}")
     elif not done.all():
-        lines.append(f"  go on     the same call again, or: fastlyap resume {store.place}")
+        command = f", or: fastlyap resume {store.place}" if isinstance(sweep._target, (str, Path)) else ""
+        lines.append(f"  go on     the same call again{command}")
     settings = told["settings"]
     how = [f"{settings['steps']:,} steps", str(settings["integrator"]), str(settings["dtype"]), told["program"]]
     lines.append(f"  made by   {', '.join(how)}, fastlyap {told['versions']['fastlyap']}")
@@ -278,7 +279,7 @@ def open_sweep(store: Any) -> Sweep:
     InputError
         For what is not a sweep, or one of a format that this code does not know.
     """
-    target, place, path = stores.located(store)
+    target, place, path = places.located(store)
     if path is not None and not path.exists():
         raise FileNotFoundError(f"there is no sweep at {place}")
-    return Sweep(stores.open_store(target, place), target, path)
+    return Sweep(places.open_store(target, place), target, path)

@@ -6,17 +6,13 @@ PENDING: a chunk whose status is there and whose digest agrees is whole, whateve
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlyap import labels
-from fastlyap.errors import InputError
 from fastlyap.status import PENDING, Status
 from fastlyap.sweeps import manifest as manifests
 from fastlyap.sweeps.tiles import Tiles
@@ -251,46 +247,3 @@ def _attributes(manifest: dict[str, Any], told: dict[str, Any]) -> dict[str, Any
     names = {"components": told["along"]["component"]} if "component" in told["along"] else {}
     about = {"system": manifest["system"]["name"], "kind": manifest["system"]["kind"], "verb": manifest["verb"]}
     return {**plain, **about, **units, **names}
-
-
-def open_store(target: Any, place: str, mode: str = "r") -> Store:
-    """Open an existing store; mode "r" to read, "r+" to go on."""
-    zarr = labels.import_extra("zarr", "sweep")
-    try:
-        group = zarr.open_group(target, mode=mode, zarr_format=3)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no sweep at {place}") from None
-    return Store(group, place)
-
-
-def exists(target: Any) -> bool:
-    """Whether a sweep is there; one whose making was cut off does not count, and what is foreign is refused."""
-    zarr = labels.import_extra("zarr", "sweep")
-    try:
-        group = zarr.open_group(target, mode="r", zarr_format=3)
-    except FileNotFoundError:
-        if isinstance(target, Path) and target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise InputError(f"`store` {target} is there and is not a sweep; choose another path.") from None
-        return False
-    manifest = manifests.check(dict(group.attrs).get(MANIFEST), str(target))
-    return bool(manifest.get("made"))
-
-
-def located(store: Any) -> tuple[Any, str, Path | None]:
-    """What zarr opens, a name for people, and the folder of a store on this file system."""
-    if isinstance(store, (str, os.PathLike)) and "://" not in str(store):
-        path = Path(store).expanduser().absolute()
-        return path, str(store), path
-    if isinstance(store, str):
-        return store, store, None
-    root = getattr(store, "root", None)
-    return store, str(store), root if isinstance(root, Path) else None
-
-
-def sweep_up(path: Path) -> None:
-    """Remove what an interrupted write left behind."""
-    for name in path.rglob("*.partial"):
-        try:
-            name.unlink()
-        except OSError as problem:
-            warnings.warn(f"cannot remove {name}: {problem}", stacklevel=2)

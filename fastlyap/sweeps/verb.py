@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from fastlyap import cast, labels
 from fastlyap.errors import InputError, Interrupted
 from fastlyap.progress import check_wish
 from fastlyap.sweeps import manifest as manifests
-from fastlyap.sweeps import store as stores
+from fastlyap.sweeps import places
 from fastlyap.sweeps.admission import admitted
 from fastlyap.sweeps.crew import Crew
 from fastlyap.sweeps.driver import Driver
 from fastlyap.sweeps.extent import chunk_of
 from fastlyap.sweeps.job import job_of
-from fastlyap.sweeps.lock import Lock
+from fastlyap.sweeps.lease import Lease
+from fastlyap.sweeps.lock import Held, Lock
 from fastlyap.sweeps.opened import Sweep
 from fastlyap.sweeps.points import points_of
 from fastlyap.sweeps.tiles import cut
@@ -114,39 +116,49 @@ def run(
     job = job_of(verb, system, points_of(grid, system), options, keep_state)
     if not len(job):
         raise InputError(f"`grid` has no points, its shape is {job.shape}.")
-    target, place, path = stores.located(store)
-    how = Task((), None, seconds, mixed)
-    with ExitStack() as stack:
+    target, place, path = places.located(store)
+    places.check_writable(target, path)
+    how = Task((), timeout=seconds, mixed=mixed)
+    again = f"Go on with the same call{f', or: fastlyap resume {place}' if isinstance(target, (str, Path)) else ''}"
+    with ExitStack() as stack, _advised(again):
         crew = None if executor is None else Crew(executor)
         if crew is not None:
             stack.callback(crew.close)
             job = job.on(options.get("threads") or 1)
-            how = replace(how, target=target) if _shared(target) else how
         box = cut(job.shape, chunk_of(job, chunk, max_memory, 1 if crew is None else crew.size())).box
         plain = {name: value for name, value in options.items() if name not in (command or {})}
-        asked = manifests.manifest_of(job, box, plain, keep_state)
+        asked = {**manifests.manifest_of(job, box, plain, keep_state), "place": place, "command": command}
+        hold = lambda store: None if path else stack.enter_context(Lease(store.group, place))  # noqa: E731
         if path is not None:
-            _check_folder(path)
             stack.enter_context(Lock(path))
-        opened = admitted(target, path, job, {**asked, "place": place, "command": command}, (resume, only, mixed))
-        finished = _driven(Driver(opened, job, how, crew, only == "failed"), place, progress)
+        opened = admitted(target, path, job, asked, (resume, only, mixed), hold)
+        if crew is not None and places.shared(target):
+            how = replace(how, target=target, name=opened.manifest.get("name", ""))
+        finished = Driver(opened, job, how, crew, only == "failed").run(progress)
     found = Sweep(opened, target, path)
     if not finished:
         raise Interrupted(
-            f"stopped by Ctrl-C; {found.done:,} of {found.size:,} points are in {place}. Go on with the same call, or: "
-            f"fastlyap resume {place}",
-            partial=found,
+            f"stopped by Ctrl-C; {found.done:,} of {found.size:,} points are in {place}. {again}", partial=found
         )
     return found
 
 
-def _driven(driver: Driver, place: str, progress: Any) -> bool:
-    """The end of a driver's work, and how to go on where the disk or the workers end it."""
+@contextmanager
+def _advised(again: str) -> Iterator[None]:
+    """Say how to go on where the disk, the workers or a second Ctrl-C end the work."""
+    kept = f"Finished chunks are kept. {again}"
     try:
-        return driver.run(progress)
+        yield
+    except Held:
+        raise
     except OSError as problem:
         full = problem.errno in (errno.ENOSPC, errno.EDQUOT)
-        problem.add_note(f"{'The disk is full. ' * full}Finished chunks are kept; go on: fastlyap resume {place}")
+        problem.add_note(f"{'The disk is full. ' * full}{kept}")
+        raise
+    except Interrupted:
+        raise
+    except KeyboardInterrupt as problem:
+        problem.add_note(kept)
         raise
 
 
@@ -158,13 +170,3 @@ def _check_words(resume: Any, only: Any, keep_state: Any, mixed: Any) -> None:
         raise InputError(f'`only` must be None or "failed", got {only!r}.')
     if only and not resume:
         raise InputError('`only` "failed" works on a store that is there; leave `resume` True.')
-
-
-def _check_folder(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
-
-
-def _shared(target: Any) -> bool:
-    """Whether workers can write to this store by themselves."""
-    return isinstance(target, (str, Path)) or type(target).__name__ in ("LocalStore", "FsspecStore", "ObjectStore")

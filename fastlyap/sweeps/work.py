@@ -11,6 +11,7 @@ import numpy as np
 
 from fastlyap.errors import InputError
 from fastlyap.status import Status
+from fastlyap.sweeps import devices, places
 from fastlyap.sweeps import store as stores
 from fastlyap.sweeps.job import Job, arrays_of, labels_of
 
@@ -46,12 +47,14 @@ class Piece:
 class Task:
     """Pieces for one worker.
 
-    target : where it writes, or None: the results go back; timeout : seconds for a piece, or None.
-    nonce : tells two tasks of the same pieces apart, for schedulers that remember answers.
+    target : where it writes, or None: the results go back; name : of the store there, by which a worker knows that it
+    sees the same one; timeout : seconds for a piece, or None; nonce : tells two tasks of the same pieces apart, for
+    schedulers that remember answers.
     """
 
     pieces: tuple[Piece, ...]
     target: Any = None
+    name: str = ""
     timeout: float | None = None
     mixed: bool = False
     nonce: int = 0
@@ -59,15 +62,25 @@ class Task:
 
 def perform(task: Task, progress: Callable[[float], Any] | None = None) -> list[Outcome]:
     """Compute the pieces of a task one after another."""
-    store = None if task.target is None else stores.open_store(task.target, str(task.target), "r+")
+    store = None if task.target is None else _seen_from_here(task)
     found = []
     for piece in task.pieces:
-        outcome = compute(piece, task, progress)
+        with devices.own(piece.job.plan.backend):
+            outcome = compute(piece, task, progress)
         if store is not None and piece.chosen is None and outcome.arrays is not None:
             store.write(piece.chunk, outcome.arrays, piece.job.request.steps + piece.done, outcome.seconds)
             outcome = outcome._replace(arrays=None, told=None)
         found.append(outcome)
     return found
+
+
+def _seen_from_here(task: Task) -> stores.Store | None:
+    """The driver's store, if it can be reached; else None, and results go back with the answer."""
+    try:
+        store = places.open_store(task.target, str(task.target), "r+")
+    except (OSError, InputError):
+        return None
+    return store if store.manifest.get("name") == task.name else None
 
 
 def compute(piece: Piece, task: Task, progress: Callable[[float], Any] | None = None) -> Outcome:
