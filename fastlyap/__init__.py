@@ -18,6 +18,7 @@ _ROOMS = {
     "kaplan_yorke": "statistics", "Spectrum": "result", "Trajectory": "result", "save": "storage", "load": "storage",
     "grid": "sweeps.grid", "design": "sweeps.points", "sweep": "sweeps.verb", "open_sweep": "sweeps.opened",
     "Sweep": "sweeps.opened",
+    "exponent_gradient": "exponent_gradients", "ExponentGradient": "machines.exponent_gradient_result",
     "gradient": "gradients", "Gradient": "machines.gradient_result", "average": "objective", "terminal": "objective",
     "Backprop": "method", "KernelDifferentiation": "method", "PathKernel": "method", "FiniteDifference": "method",
     "Shadowing": "method", "FastResponse": "method",

@@ -48,7 +48,7 @@ def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters:
     system = _differentiable(cast.system(system))
     found = objectives.objectives(objective)
     method = _chosen(checked_method(o["method"]), system, found[0].kind == "average" and o["transient"])
-    names, by_start = _wrt(wrt, system)
+    names, by_start = wrt_names(wrt, system)
     how = lyapunov.integration(system, o)
     steps, transient = cast.count("steps", o["steps"], 1), cast.count("transient", o["transient"], 0)
     seed, count = cast.count("seed", o["seed"], 0), cast.count("members", o["members"], 1)
@@ -107,7 +107,7 @@ def _chosen(method: Method | str, system: Any, long: Any) -> Method:
     return Shadowing() if long else Backprop()
 
 
-def _wrt(wrt: Any, system: Any) -> tuple[set[str], bool]:
+def wrt_names(wrt: Any, system: Any) -> tuple[set[str], bool]:
     """Names of parameters, and whether the start is among what to differentiate by."""
     given = tuple(system.parameters) if wrt is None else (wrt,) if isinstance(wrt, str) else tuple(wrt)
     by_start = "x0" in given and "x0" not in system.parameters

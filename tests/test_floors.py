@@ -21,7 +21,7 @@ FLOORS = {
     "system": "array_style checking definition linear_part objective products system",
     "models": "loss networks systems",
     "machines": "backend machines",
-    "verbs": "directional gradients indicators lyapunov plans",
+    "verbs": "directional exponent_gradients gradients indicators lyapunov plans",
     "uses": "diagnosis doctor plot selftest speedcard sweeps training",
     "bridges": "bridges",
     "door": "__init__ cli",

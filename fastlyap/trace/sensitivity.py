@@ -19,7 +19,7 @@ from fastlyap.trace.recorder import Recording
 _FUNCTIONS = re.compile(r"^def (rule|linearise|tangent|adjoint|divergence|stage|add)\(", re.MULTILINE)
 _TABLES = re.compile(r"\bT(\d+)\b")
 
-_STEP = """from fastlyap.kernel import sensitivity
+STEP_BACK = """from fastlyap.kernel import sensitivity
 
 
 @kernel
@@ -137,4 +137,4 @@ def assemble_sensitivity(system: Any, objectives: Sequence[Recording], integrato
     form = form_of(system.dim)
     made = (noise.assemble(system, integrator, width, form) if system.noise_count
             else assemble(system.recording, integrator, width, form))  # fmt: skip
-    return extend(made, objectives, system.dim, step=_STEP, taken=0)
+    return extend(made, objectives, system.dim, step=STEP_BACK, taken=0)
