@@ -16,12 +16,14 @@ from fastlyap.machines import (
     finite_difference,
     gradient_assembly,
     kernel_methods,
+    net_gradients,
     noise,
     shadowing,
 )
 from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_result import Gradient
 from fastlyap.machines.gradient_starts import repeated
+from fastlyap.machines.net_request import net_request
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.run import Stopped
 from fastlyap.method import (
@@ -34,17 +36,21 @@ from fastlyap.method import (
     Shadowing,
 )
 from fastlyap.method import method as checked_method
-from fastlyap.request import GradientRequest
+from fastlyap.networks.network import Network
+from fastlyap.request import GradientRequest, NetGradientRequest
 from fastlyap.result import raise_failures
 from fastlyap.trace import wraps
 
 SMOOTH = (Backprop, PathKernel, Shadowing, FastResponse)  # methods that differentiate the objective
 MACHINES = {Backprop: backprop, FiniteDifference: finite_difference, Shadowing: shadowing, FastResponse: fast_response}
+Request = GradientRequest | NetGradientRequest
 WRAP_SAMPLES = 16  # members of a point whose states are looked at
 
 
-def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters: Any, o: dict) -> GradientRequest:
+def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters: Any, o: dict) -> Request:
     """Check every argument of `gradient`; nothing has been compiled yet."""
+    if isinstance(system, Network):
+        return net_request(system, objective, wrt, x0, parameters, o)
     system = _differentiable(cast.system(system))
     found = objectives.objectives(objective)
     method = _chosen(checked_method(o["method"]), system, found[0].kind == "average" and o["transient"])
@@ -153,24 +159,27 @@ def gradient(
 
     Parameters
     ----------
-    system : System
+    system : System or Network
     objective : fl.average(fn), fl.terminal(fn), or a tuple of either
+        For a network fl.loss.cross_entropy(labels), fl.loss.mse(targets), fl.loss.terminal(fn), or a tuple of these.
     wrt : str or sequence of str, optional
         Parameters to differentiate by, all by default; also "x0" (without transient) and "noise_size".
     x0, parameters : as in `fl.spectrum`
-        Batch axes in front of own shapes; every point of the batch gets its own gradient.
+        Batch axes in front of own shapes; every point of the batch gets its own gradient. For a network `x0` holds
+        samples (..., B, width), over which losses are means, and `parameters` may replace some of its own.
     steps, transient : int
         Steps of the run and before it. Deterministic members that have not parted after the transient go on with it,
-        up to 64 times as long.
+        up to 64 times as long. Networks have neither.
     members : int
-        Repetitions of every point, whose spread gives the standard errors.
+        Repetitions of every point, whose spread gives the standard errors: of networks with noise, or with dropout in
+        train mode. Of more than 128 with many parameters, means of up to 64 groups stand for the members.
     spread : float or "auto"
         Size of the perturbations of their starts. "auto": 0.1 * (|x0_i| + the rms of x0); none with noise, nor for
         Backprop and FiniteDifference without transient, where one member is the exact answer.
     method : a method or "auto"
         fl.Backprop(), fl.Shadowing(), fl.FastResponse(), fl.KernelDifferentiation(), fl.PathKernel() or
         fl.FiniteDifference(step). "auto": PathKernel with noise; without, Shadowing of averages after a transient, and
-        Backprop otherwise.
+        Backprop otherwise, also for networks without noise.
     keep_members : bool
         Keep every member's gradient in the result.
     Others as in `fl.spectrum`.
@@ -193,22 +202,25 @@ def gradient(
     if backend not in ("auto", "cpu"):
         raise InputError(f'`backend` must be "auto" or "cpu" for gradients, got {backend!r}.')
     results = run_gradient(request, backend, threads, progress)
-    for result, one in zip(results, objectives.objectives(objective), strict=True):
+    several = objective if isinstance(objective, (tuple, list)) else (objective,)
+    for result, one in zip(results, several, strict=True):
         object.__setattr__(result, "_again", functools.partial(again, objective=one))
         if throw:
             raise_failures(result)
     return results if isinstance(objective, (tuple, list)) else results[0]
 
 
-def gradient_plan(request: GradientRequest, backend: Any, threads: Any) -> Plan:
+def gradient_plan(request: Request, backend: Any, threads: Any) -> Plan:
     """What `gradient` runs."""
     if backend not in ("auto", "cpu"):
         raise InputError(f'`backend` must be "auto" or "cpu" for gradients, got {backend!r}.')
+    if isinstance(request, NetGradientRequest):
+        return net_gradients.planned(request, backend, threads)
     machine = MACHINES.get(type(request.method), kernel_methods)
     return machine.planned(request, backend, threads)
 
 
-def run_gradient(request: GradientRequest, backend: Any, threads: Any, progress: Any) -> tuple[Gradient, ...]:
+def run_gradient(request: Request, backend: Any, threads: Any, progress: Any) -> tuple[Gradient, ...]:
     """A gradient for each objective of a request."""
     try:
         return _run(request, backend, threads, progress)
@@ -216,8 +228,10 @@ def run_gradient(request: GradientRequest, backend: Any, threads: Any, progress:
         raise Interrupted("stopped by Ctrl-C", partial=None) from None
 
 
-def _run(request: GradientRequest, backend: Any, threads: Any, progress: Any) -> tuple[Gradient, ...]:
+def _run(request: Request, backend: Any, threads: Any, progress: Any) -> tuple[Gradient, ...]:
     """Run the method and put its numbers together."""
+    if isinstance(request, NetGradientRequest):
+        return net_gradients.run(request, backend, threads, progress)
     how = request.integration
     settings = {
         "steps": request.steps, "transient": request.transient, "members": request.repetitions, "seed": request.seed,

@@ -86,8 +86,9 @@ class PathKernel(Method):
     Parameters
     ----------
     beta : "auto", float, array or callable
-        In [0, 1]: 0 is backpropagation, 1 kernel differentiation. An array (steps,) or a function of the step number
-        gives a schedule. "auto" keeps the second moment of the propagated part from growing.
+        In [0, 1]: 0 is backpropagation, 1 kernel differentiation. An array (steps,) or a function of the step number,
+        of a network one number for each layer with noise, gives a schedule. "auto" keeps the second moment of the
+        propagated part from growing.
     window : int or "auto"
         As in `KernelDifferentiation`.
 
@@ -112,13 +113,13 @@ class PathKernel(Method):
         long = callable(self.beta) or (isinstance(self.beta, tuple) and len(self.beta) > LISTED)
         return f"PathKernel(beta={'<schedule>' if long else repr(self.beta)}, window={self.window!r})"
 
-    def schedule(self, steps: int) -> np.ndarray:
+    def schedule(self, steps: int, unit: str = "steps") -> np.ndarray:
         """beta of each step, (steps,), or (1,) where it is constant."""
         if callable(self.beta):
             return _schedule([self.beta(step) for step in range(steps)])
         found = _schedule(self.beta)
         if found.ndim and len(found) != steps:
-            raise InputError(f"`beta` must hold one number for each of {steps} steps, got {len(found)}.")
+            raise InputError(f"`beta` must hold one number for each of {steps} {unit}, got {len(found)}.")
         return found.reshape(-1)
 
 

@@ -192,3 +192,58 @@ class GradientRequest:
     def width(self) -> int:
         """Numbers in the gradient of one member."""
         return len(self.columns) + self.by_start * self.system.dim
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the batch of points."""
+        return self.members.shape[:-1]
+
+    @property
+    def own_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parts of a gradient, in their order."""
+        found = {name: np.shape(self.system.parameters[name]) for name in self.names}
+        return found | ({"x0": (self.system.dim,)} if self.by_start else {})
+
+
+@dataclass(frozen=True)
+class NetGradientRequest:
+    """Everything `fl.gradient` was asked of a network.
+
+    network, inputs : its points, each with samples and parameters; shape : of the batch of points; objectives : losses
+    names : parameters to differentiate by; by_start : whether also by the input; labels : what a result carries
+    """
+
+    network: Any
+    inputs: Any
+    shape: tuple[int, ...]
+    objectives: tuple[Any, ...]
+    names: tuple[str, ...]
+    by_start: bool
+    repetitions: int
+    seed: int
+    method: Any
+    keep_members: bool
+    labels: dict[str, Any]
+    kind: str = "terminal"
+    transient: int = 0
+
+    @property
+    def points(self) -> int:
+        """How many points the batch has."""
+        return self.inputs.members
+
+    @property
+    def random(self) -> bool:
+        """Whether members draw random numbers."""
+        return self.network.program.random
+
+    @property
+    def own_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parts of a gradient, in their order."""
+        found = {name: self.network.shapes[name] for name in self.names}
+        return found | ({"x0": (self.inputs.samples, *self.network.input_shape)} if self.by_start else {})
+
+    @property
+    def width(self) -> int:
+        """Numbers in the gradient of one member."""
+        return sum(int(np.prod(shape, dtype=int)) for shape in self.own_shapes.values())

@@ -35,10 +35,9 @@ def draw(lanes, width, B, size, key, first, out):
                 limbs = (like(q, key[0]), like(q, key[1]), like(q, key[2]), like(q, low), like(q, high))
                 found = words(q, limbs, sample)
                 step = COUNTERS // width
-                packed[j] = normal(uniform(found[0]))
-                packed[step + j] = normal(uniform(found[1]))
-                packed[2 * step + j] = normal(uniform(found[2]))
-                packed[3 * step + j] = normal(uniform(found[3]))
+                packed[j], packed[step + j], packed[2 * step + j], packed[3 * step + j] = found
+            for i in range(AT_ONCE // width):
+                packed[i] = normal(uniform(packed[i]))
 
 
 @kernel
@@ -65,7 +64,8 @@ def size_adjoint(B, n, noise, size, at, w):
 def mix(B, n, scale, keep, gain, each, noise, size, at, w, out):
     """out = keep w + (1 - keep) gain b / scale, each member of `each` rows with a gain of its own."""
     for b in range(B):
-        share = (1.0 - keep) * gain[b // each] / scale
+        handed = (1.0 - keep) * gain[b // each]
+        share = handed / scale if handed != 0.0 else 0.0  # nothing is handed to noise of size 0
         row, target, some = slot(w, b * n, n), slot(out, b * n, n), slot(noise, b * size + at, n)
         if keep == 0.0:
             for i in range(n):

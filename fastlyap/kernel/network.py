@@ -22,7 +22,7 @@ OTHER, OTHER_FIRST = 14, 15  # the second input of a sum
 COUPLED = 16  # whether batch norm takes the statistics of the batch
 GEOMETRY = 17  # 12 numbers of a convolution; channels and places of batch norm; of noise the three below
 LENGTH, OFFSET, LAST = GEOMETRY, GEOMETRY + 1, GEOMETRY + 2  # of a sample's sequence, of these numbers; the last noise?
-UNUSED = GEOMETRY + 12  # what nobody asks for: bit 0 the covector of the input, bit 1 the adjoints of the parameters
+UNUSED = GEOMETRY + 12  # what nobody asks for, in bits: covectors of the input, adjoints of parameters, of the output
 COLUMNS = UNUSED + 1
 
 # columns of the table of floats: factors of a sum, eps, probability of dropping, share of a covector that noise leaves
@@ -222,7 +222,7 @@ def reverse(T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX, gai
         n, m = row[N], row[M]
         x = X if row[IN] < 0 else slot(W, row[IN], B * n)
         w = slot(C, row[Z] * k, B * k * m)
-        if row[OUT] != row[Z]:
+        if row[OUT] != row[Z] and not row[UNUSED] & 4:
             layers.spread(B, k, m, slot(W, row[Z], B * m), slot(C, row[OUT] * k, B * k * m), w)
         if gradients and not row[UNUSED] & 2:
             part = B // D.shape[0]

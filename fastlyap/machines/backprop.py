@@ -62,10 +62,10 @@ def _chunk(request: GradientRequest, program: Program, starts: Starts, part: sli
     gradient = np.concatenate([g, w], axis=-1) if request.by_start else g
     blocks = np.stack(means[:-1] if len(means) > 1 else means, axis=1)
     reach = np.linalg.norm(w, axis=-1) / (weight or 1.0)
-    return Members(value, _clipped(gradient, request.method), code, failed, blocks, square, {"reach": reach})
+    return Members(value, clipped(gradient, request.method), code, failed, blocks, square, {"reach": reach})
 
 
-def _clipped(gradient: np.ndarray, method: Any) -> np.ndarray:
+def clipped(gradient: np.ndarray, method: Any) -> np.ndarray:
     """Each member's gradients (B, J, c) with norms or values of at most `method.clip`."""
     if method.clip is None:
         return gradient

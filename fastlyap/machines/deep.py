@@ -65,7 +65,7 @@ def plan(request: LayersRequest, backend: Any, threads: Any) -> Plan:
     tape = 8 * sum(program.sizes) * (1 + here.p) * here.block
     exact = f"from the identity at a cut {here.p} wide" if here.cut >= 0 else f"by sweeps of {here.p} vectors"
     return Plan(
-        "finite_time", _name(request), name, _program(name), f"blocks of {here.block} samples", "dense", 1, samples,
+        "finite_time", _name(request), name, program_name(name), f"blocks of {here.block} samples", "dense", 1, samples,
         here.block * chunk_blocks(blocks, used), samples * len(request.stretches), used,
         used * tape + 8 * samples * (request.k * (2 + request.stretches[0].n + request.stretches[-1].m)),
         work / FLOPS / used, name == "cpu" and Blocks.cached(), f"exponents {exact}",
@@ -77,7 +77,7 @@ def chunk_blocks(blocks: int, threads: int) -> int:
     return max(1, min(CHUNK_BLOCKS, -(-blocks // threads)))
 
 
-def _program(backend: str) -> str:
+def program_name(backend: str) -> str:
     if backend == "reference":
         return "reference-float64"
     if hardware.interpreted():

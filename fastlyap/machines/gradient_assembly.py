@@ -12,7 +12,7 @@ from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_result import Gradient
 from fastlyap.machines.gradient_starts import Starts
 from fastlyap.machines.orbit import Members
-from fastlyap.request import GradientRequest
+from fastlyap.request import GradientRequest, NetGradientRequest
 from fastlyap.statistics import block_stderr
 
 MANY = 10_000  # parameters, beyond which no medians are taken
@@ -85,7 +85,7 @@ class Checks:
 
 
 def gradients(
-    request: GradientRequest, found: Members, starts: Starts, settings: dict[str, Any], checks: Checks,
+    request: Any, found: Members, starts: Starts, settings: dict[str, Any], checks: Checks,
     stats: dict[str, Any],
 ) -> tuple[Gradient, ...]:  # fmt: skip
     """One result for each objective. `checks` and `stats` hold what the method has found out, in points."""
@@ -106,7 +106,7 @@ def gradients(
 
 
 def _one(
-    request: GradientRequest, found: Members, starts: Starts, settings: dict, checks: Checks, stats: dict,
+    request: Any, found: Members, starts: Starts, settings: dict, checks: Checks, stats: dict,
     good: np.ndarray, none: np.ndarray, failed: np.ndarray, code: np.ndarray, j: int,
 ) -> Gradient:  # fmt: skip
     """The result for objective j."""
@@ -139,7 +139,7 @@ def _one(
 
 
 def _several(
-    request: GradientRequest, values: Any, single: np.ndarray, inside: np.ndarray, good: np.ndarray, own: Checks,
+    request: Any, values: Any, single: np.ndarray, inside: np.ndarray, good: np.ndarray, own: Checks,
     stats: dict,
 ) -> None:  # fmt: skip
     """Members whose means differ by more than their own errors allow are on different attractors."""
@@ -156,11 +156,10 @@ def _several(
 
 
 def _result(
-    request: GradientRequest, found: Members, settings: dict, stats: dict, reasons: dict, values: Any,
+    request: Any, found: Members, settings: dict, stats: dict, reasons: dict, values: Any,
     value_stderr: np.ndarray, grads: Spread, code: np.ndarray, failed: np.ndarray, j: int,
 ) -> Gradient:  # fmt: skip
-    shape = request.members.shape[:-1]
-    points = request.points
+    shape, points = request.shape, request.points
     bad = code >= status.NOT_FINITE
 
     def named(flat: np.ndarray, extra: tuple[int, ...] = ()) -> dict[str, np.ndarray]:
@@ -169,7 +168,6 @@ def _result(
     masked = [np.where(bad[:, None], np.nan, a) for a in grads]
     middle = grads.mean.shape[1] <= MANY or request.keep_members
     raw = found.gradient[:, j].reshape(points, request.repetitions, -1)
-    axes = len(shape)
     for name in CHANGES & stats.keys():
         stats[name] = named(stats[name])
     stats = {name: v.reshape(shape) if isinstance(v, np.ndarray) and v.shape == (points,) else v
@@ -185,20 +183,29 @@ def _result(
         median_stderr=named(masked[3]) if middle else None,
         members=named(raw, (request.repetitions,)) if request.keep_members else None, status=code.reshape(shape),
         failed_step=np.where(np.any(failed >= 0, axis=1), first, -1).reshape(shape), stats=stats,
-        parameters={n: v.reshape(v.shape[:axes] + v.shape[axes + 1 :]) for n, v in request.members.parameters.items()},
-        x0=request.members.x.reshape(*request.members.shape, -1)[..., 0, :], dims=request.members.dims[:-1],
-        system=assembly.info(request.system), settings=settings,
+        settings=settings, **_labels(request),
     )  # fmt: skip
 
 
-def _named(request: GradientRequest, flat: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+def _labels(request: GradientRequest | NetGradientRequest) -> dict[str, Any]:
+    """What a result says of what it belongs to."""
+    if isinstance(request, NetGradientRequest):
+        return request.labels
+    members, axes = request.members, len(request.shape)
+    parameters = {n: v.reshape(v.shape[:axes] + v.shape[axes + 1 :]) for n, v in members.parameters.items()}
+    return {
+        "parameters": parameters, "x0": members.x.reshape(*members.shape, -1)[..., 0, :], "dims": members.dims[:-1],
+        "system": assembly.info(request.system),
+    }  # fmt: skip
+
+
+def _named(
+    request: GradientRequest | NetGradientRequest, flat: np.ndarray, shape: tuple[int, ...]
+) -> dict[str, np.ndarray]:
     """Columns of the gradient by the names of the parameters."""
     found, at = {}, 0
-    for name in request.names:
-        own = np.shape(request.system.parameters[name])
+    for name, own in request.own_shapes.items():
         size = int(np.prod(own, dtype=int))
         found[name] = flat[..., at : at + size].reshape((*shape, *own))[()]
         at += size
-    if request.by_start:
-        found["x0"] = flat[..., at:].reshape((*shape, request.system.dim))
     return found

@@ -116,10 +116,17 @@ def _lines(result: Gradient) -> list[str]:
     else:
         lines += [f"  value  {_with_error(result.value, result.value_stderr)}"]
         for name, value in list(result.gradient.items())[:SHOWN]:
-            for place in list(np.ndindex(value.shape))[:SHOWN]:
-                label = name + (str(list(place)) if place else "")
-                lines += [f"  d/d{label}  {_with_error(value[place], result.stderr[name][place])}"]
+            lines += _numbers(name, value, result.stderr[name])
     return [*lines, f"  {result.message(())}" if not result.status.ndim else f"  {_tally(result)}"]
+
+
+def _numbers(name: str, value: Any, error: Any) -> list[str]:
+    """Lines for one parameter: its numbers, or where there are many their norms."""
+    if value.size > SHOWN:
+        norms = _with_error(np.linalg.norm(value), np.linalg.norm(error))
+        return [f"  d/d{name}  {' x '.join(map(str, value.shape))} numbers of norm {norms}"]
+    labels = {place: name + (str(list(place)) if place else "") for place in np.ndindex(value.shape)}
+    return [f"  d/d{label}  {_with_error(value[place], error[place])}" for place, label in labels.items()]
 
 
 def _with_error(value: Any, error: Any) -> str:

@@ -118,7 +118,7 @@ def run(
     if path and isinstance(method.beta, str):
         fresh, todo = found, everyone
         for more in (0.5, 1.0):  # of the way to 1
-            todo = todo[_heavy(request, fresh, len(todo)) & (beta[todo] < 1.0)]
+            todo = todo[heavy(request, fresh, len(todo)) & (beta[todo] < 1.0)]
             if not len(todo):
                 break
             beta[todo] += more * (1.0 - beta[todo])
@@ -159,7 +159,7 @@ def _forgotten(factor: Any) -> Any:
     return np.ceil(SPIN_UP / -np.log(np.maximum(factor, 1e-300))).astype(np.int64)
 
 
-def _heavy(request: GradientRequest, found: Members, points: int) -> np.ndarray:
+def heavy(request: Any, found: Members, points: int) -> np.ndarray:
     """Points whose members' gradients have heavy tails."""
     code = found.status.reshape(points, request.repetitions)
     flat, good = found.gradient.reshape(points, request.repetitions, -1), code < NOT_FINITE
@@ -213,11 +213,11 @@ def _pass(
     found = Members.joined(run_chunks(work, plan, progress))
     if not final:
         return found
-    gains = _gains(found.value, found.status, E)
-    return found._replace(gradient=found.gradient + gains[:, :, None] * found.more["score"][:, None], more={})
+    gained = gains(found.value, found.status, E)
+    return found._replace(gradient=found.gradient + gained[:, :, None] * found.more["score"][:, None], more={})
 
 
-def _gains(values: np.ndarray, code: np.ndarray, E: int) -> np.ndarray:
+def gains(values: np.ndarray, code: np.ndarray, E: int) -> np.ndarray:
     """Deviations of each member from the mean of the others of its point: centred without a bias."""
     good = (code < NOT_FINITE).reshape(-1, E, 1)
     shaped = values.reshape(-1, E, values.shape[1])

@@ -171,14 +171,16 @@ class Run:
 
     def reverse(
         self, tapes: np.ndarray, w: np.ndarray, cotapes: np.ndarray, out: np.ndarray, lo: int, hi: int,
-        space: Workspace,
+        space: Workspace, wanted: Wanted | None = None,
     ) -> None:  # fmt: skip
-        """Pull covectors back through linearised tapes to the input."""
-        t, given = self.tables, self.inputs
+        """Pull covectors back through linearised tapes to the input; and what else is `wanted` of parameters."""
+        given = self.inputs
+        more = wanted or Wanted(self.tables, given.parameter_places, NOTHING, True, NOTHING)
+        t = more.tables
         entry("reverse")(
             t.rows, t.factors, given.parameters, given.parameter_places, given.x, tapes, w, cotapes, out,
-            space.scratch, t.aux, self.items, lo, hi, self.last, t.size, self.program.n_in, self.n_out, self.k, False,
-            given.parameter_places, NOTHING, True, NOTHING,
+            space.scratch, t.aux, self.items, lo, hi, self.last, t.size, self.program.n_in, self.n_out, self.k,
+            wanted is not None, more.places, more.total, more.input, more.gain,
         )  # fmt: skip
 
     def gradient(
@@ -208,6 +210,21 @@ class Begin:
     code: int
     numbers: np.ndarray
     temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Adjoints of parameters, of as many parts of the samples as `places` has rows for them: where they go in `total`.
+
+    tables : with marks on what is not wanted; input : whether the adjoint of the input is wanted
+    gain : what each member hands to the noise
+    """
+
+    tables: Tables
+    places: np.ndarray
+    total: np.ndarray
+    input: bool
+    gain: np.ndarray
 
 
 @dataclass(frozen=True)
