@@ -7,13 +7,23 @@ with it: a run that is resumed, and one that is walked backward, draw the same o
 from fastlyap.kernel import layout
 from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.lanes import like, narrow_like, slot, wide
-from fastlyap.kernel.normal import normal
-from fastlyap.kernel.random import uniform, words
+from fastlyap.kernel.normal import four_normals, normal
+from fastlyap.kernel.random import two_blocks, uniform, words
 
 
 @kernel
-def _number(word, scale):
-    return scale * narrow_like(normal(uniform(word)), scale)
+def _store(P, o, left, a, b, c, d, scale):
+    """`scale` times the normals of one block's words, as many as are `left`."""
+    if left == 1:
+        P[o] = scale * narrow_like(normal(uniform(a)), scale)
+        return
+    a, b, c, d = four_normals(uniform(a), uniform(b), uniform(c), uniform(d))
+    P[o] = scale * narrow_like(a, scale)
+    P[o + 1] = scale * narrow_like(b, scale)
+    if left > 2:
+        P[o + 2] = scale * narrow_like(c, scale)
+    if left > 3:
+        P[o + 3] = scale * narrow_like(d, scale)
 
 
 @kernel
@@ -22,16 +32,16 @@ def draw(n, q, at, S, P, scale):
     step = S[n]
     key = (P[at], P[at + 1], P[at + 2], P[at + 3], P[at + 4])
     first = at + layout.KEYS
-    for block in range((q + 3) // 4):
-        o = first + 4 * block
-        a, b, c, d = words(step, key, block)
-        P[o] = _number(a, scale)
-        if 4 * block + 1 < q:
-            P[o + 1] = _number(b, scale)
-        if 4 * block + 2 < q:
-            P[o + 2] = _number(c, scale)
-        if 4 * block + 3 < q:
-            P[o + 3] = _number(d, scale)
+    blocks = (q + 3) // 4
+    for pair in range(blocks // 2):
+        o = 8 * pair
+        a, b, c, d, e, f, g, h = two_blocks(step, key, 2 * pair)
+        _store(P, first + o, 4, a, b, c, d, scale)
+        _store(P, first + o + 4, q - o - 4, e, f, g, h, scale)
+    if blocks % 2:
+        o = 4 * (blocks - 1)
+        a, b, c, d = words(step, key, blocks - 1)
+        _store(P, first + o, q - o, a, b, c, d, scale)
     S[n] = step + like(step, 1.0)
 
 
