@@ -52,13 +52,7 @@ def jacobian(system: Any, x: np.ndarray, t: Any) -> np.ndarray:
         tangent = kernel_products(system.kernels, n, len(p), t).tangent
         columns = [[tangent(row, p, e) for e in np.eye(n)] for row in x.reshape(-1, n)]
         return np.swapaxes(np.reshape(columns, (*x.shape, n)), -1, -2)
-    rows = jacobian_rows(system.recording.outputs)
-    entries = [(i, j, node) for i, row in enumerate(rows) for j, node in row.items()]
-    found = _at([node for _, _, node in entries], x, p, t)
-    result = np.zeros((*found.shape[:-1], len(rows), n))
-    for place, (i, j, _) in enumerate(entries):
-        result[..., i, j] = found[..., place]
-    return result
+    return matrices(system.recording, x, np.broadcast_to(p, (*x.shape[:-1], len(p))), t)
 
 
 def _at(outputs: Sequence[Node], x: np.ndarray, p: np.ndarray, t: Any) -> np.ndarray:
@@ -93,8 +87,19 @@ def _dense(row: dict[int, Node], x: Any, p: Any, t: float, size: int) -> np.ndar
 
 def matrix(recording: Recording, x: Any, p: Any, t: float, wrt: str = "x") -> np.ndarray:
     """Derivatives of a recording by its states or parameters, (n, n) or (n, n_parameters)."""
+    return matrices(recording, np.asarray(x), np.asarray(p), t, wrt)
+
+
+def matrices(recording: Recording, x: np.ndarray, p: np.ndarray, t: Any, wrt: str = "x") -> np.ndarray:
+    """The same at many states x (..., n) and parameters p (..., n_parameters) at once."""
     size = recording.inputs if wrt == "x" else recording.n_parameters
-    return np.array([_dense(row, x, p, t, size) for row in jacobian_rows(recording.outputs, wrt)])
+    rows = jacobian_rows(recording.outputs, wrt)
+    entries = [(i, j, node) for i, row in enumerate(rows) for j, node in row.items()]
+    found = evaluate([node for _, _, node in entries], np.moveaxis(x, -1, 0), np.moveaxis(p, -1, 0), t)
+    result = np.zeros((*found.shape[1:], len(rows), size), dtype=found.dtype)
+    for (i, j, _), values in zip(entries, found, strict=True):
+        result[..., i, j] = values
+    return result
 
 
 def directional(recording: Recording, x: Any, p: Any, t: float) -> Callable:

@@ -69,9 +69,10 @@ class SensitivityBatch(CpuBatch):
 
     def values(self, how: Integration, t: float, count: int) -> np.ndarray:
         """The `count` objectives at the present state, (B, count); the state stays."""
-        S, A = self.S.copy(), self.A.copy()
+        start, A = self.checkpoint(), self.A.copy()
         found = self.observe(how, t, 0, 1, count)[:, 0]
-        self.S, self.A = S, A
+        self.go_to(start)
+        self.A = A
         return found
 
     def checkpoint(self) -> np.ndarray:
@@ -83,16 +84,24 @@ class SensitivityBatch(CpuBatch):
         self.S[:, : self.own], self.S[:, self.kernels.dim] = start[:, :-1], start[:, -1]
 
     def scores(
-        self, how: Integration, t0: float, first: int, n_steps: int, count: int, *, each: bool, feeds: bool
+        self, how: Integration, t0: float, first: int, n_steps: int, count: int, *, feeds: bool = False,
+        weights: np.ndarray | None = None,
     ) -> np.ndarray:  # fmt: skip
-        """Advance as `kernel.score.score_orbit`; with `each` objectives and scores, (B, n_steps, J + p)."""
-        p = self.kernels.dim - self.own
-        kept = n_steps * (count + p) if each else 1
-        F = aligned((len(self.S), kept, self.kernels.width), "float64", np.empty)
-        given = (self.S, self.A, self.P, self._scratch, F, 0, len(self.S), count, each, feeds, t0, how.dt, first,
-                 n_steps, how.escape_radius, how.rtol, how.atol)  # fmt: skip
+        """Advance as `kernel.likelihood.score_orbit`; objectives and scores, (B, n_steps, J + p).
+
+        With weights (B, n_steps, columns) they are not kept, but added up in the vectors behind the first `count`.
+        """
+        each = weights is None
+        columns = 0 if weights is None else weights.shape[2]
+        if weights is None:
+            rows = n_steps * (count + self.kernels.dim - self.own)
+            F = aligned((len(self.S), rows, self.kernels.width), "float64", np.empty)
+        else:
+            F = pack(weights.reshape(self.members, -1), self.kernels.width, "float64")
+        given = (self.S, self.A, self.P, self._scratch, F, 0, len(self.S), count, columns, each, feeds, t0, how.dt,
+                 first, n_steps, how.escape_radius)  # fmt: skip
         self._call("score_orbit", *given)
-        return unpack(F, self.members).reshape(self.members, n_steps if each else 1, -1)
+        return unpack(F, self.members).reshape(self.members, n_steps, -1)
 
     def feed_end(self, t: float, weight: float, k: int | None = None) -> None:
         """Add the derivatives of the objectives at the present state to the first k covectors, all by default."""

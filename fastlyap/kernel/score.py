@@ -1,4 +1,4 @@
-"""One step of a noisy system pulled back, a share of the covectors handed to the noise: kernel and path-kernel.
+"""One step of a noisy system pulled back, a share of the covectors handed to the noise: the path-kernel.
 
 x' = step(x) + s(x) V w, w the scaled normals of the step. With B, A the derivatives of the step alone, psi what the
 objective gains later, b / s the score of the noise (component by component, or along the directions V) and Pi the
@@ -6,16 +6,15 @@ projection onto where there is noise, one step of the path-kernel is
 
     mu = (1 - beta Pi)' nu' + beta psi b / s,   g += B' mu + (s_theta V w) . nu',   nu = A' mu + (s_x V w) . nu'.
 
-beta = 0 is backpropagation, beta = 1 kernel differentiation. Source: Ni, Adjoint path-kernel (2025), in discrete time.
-Kernel differentiation itself needs no nu; there the noise's own parameters enter by their score s_theta (b^2 - 1) / s.
+beta = 0 is backpropagation, beta = 1 kernel differentiation (see `likelihood`, which needs no nu) but for parameters
+of the noise itself. Source: Ni, Adjoint path-kernel (2025), in discrete time.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from fastlyap.kernel._compile import kernel
-from fastlyap.kernel.lanes import like, narrow_like, select, slot, wide
-from fastlyap.kernel.sensitivity import examine
+from fastlyap.kernel.lanes import like, narrow_like, select, slot
 
 
 class Score(NamedTuple):
@@ -127,93 +126,3 @@ def path_step(model, score, advance, pull, t, dt, square, S, A, P, W, F, place, 
         if score.varies:
             for i in range(n):
                 S[o + i] = S[o + i] + E[i]
-
-
-@kernel
-def _own_score(model, score, t, square, S, P, W, E):
-    """The score of the parameters of the noise, sum of s_theta (b^2 - 1) / s, to the rows `E`."""
-    n = model.n
-    far = score.far + score.rows
-    zero = like(S[0], 0.0)
-    inverse = like(S[0], 1.0 / square)
-    for i in range(n):
-        E[i] = zero
-    if score.directed:
-        total = zero
-        for j in range(score.q):
-            w = P[score.normals + j]
-            total = total + (w * w * inverse - like(w, 1.0))
-        E[0] = _ratio(total, total, W[far + n])
-    else:
-        for i in range(score.own):
-            w = P[score.normals + i]
-            E[i] = _ratio(w, w * w * inverse - like(w, 1.0), W[far + n + i])
-    x = model.get(S, 0)
-    score.sizes_linearise(like(S[0], t), x, P, W, score.far, slot(W, far, n))
-    model.put(E, 0, score.sizes_adjoint(W, score.far, P, model.get(E, 0), slot(W, far, n)))
-
-
-@kernel
-def _own_push(model, score, t, square, S, P, W):
-    """The score of the noise's own parameters, to the rows where `_own_score` leaves it."""
-    n = model.n
-    if score.varies:
-        _own_score(model, score, t, square, S, P, W, slot(W, score.far + score.rows + 4 * n + 1, n))
-
-
-@kernel
-def _pull_score(model, score, pull, dt, S, o, P, W, psi):
-    """(nu, g) <- (anything, g + psi times the score of the step)."""
-    n = model.n
-    b = score.far + score.rows + 2 * n
-    E = score.far + score.rows + 4 * n + 1
-    for i in range(score.own):
-        S[o + i] = psi * W[b + i]
-    pull(model, dt, S, o, n, P, W)
-    if score.varies:
-        for i in range(score.own, n):
-            S[o + i] = S[o + i] + psi * W[E + i]
-
-
-@kernel
-def kernel_step(model, score, advance, pull, t, dt, square, S, A, P, W, F, place, keep, k, rtol, atol):
-    """The same for kernel differentiation: nu is the score alone."""
-    n = model.n
-    _advanced(model, score, advance, t, dt, square, S, A, P, W, rtol, atol)
-    _own_push(model, score, t, square, S, P, W)
-    for c in range(k):
-        _pull_score(model, score, pull, dt, S, n + 1 + c * n, P, W, narrow_like(F[place + c], S[0]))
-
-
-@kernel
-def score_orbit(
-    model, score, advance, pull, observe, feed, S, A, P, W, F, count, each, feeds, t0, dt, square, first, n_steps,
-    radius, rtol, atol,
-):  # fmt: skip
-    """Kernel differentiation needs no way back: advance, and add up the scores in covector number `count`.
-
-    With `each`, objectives and scores of every step go to the rows `F` instead; with `feeds` the derivatives of the
-    objectives by parameters are added up in the covectors before.
-    """
-    n = model.n
-    o = n + 1 + count * n
-    p = n - score.own
-    for s in range(n_steps):
-        t = t0 + (first + s) * dt
-        row = s * (count + p)
-        if each:
-            observe(t, S, P, W, F, row)
-        if feeds:
-            feed(t, 1.0, S, count, P, W)
-        _advanced(model, score, advance, t, dt, square, S, A, P, W, rtol, atol)
-        _own_push(model, score, t, square, S, P, W)
-        _pull_score(model, score, pull, dt, S, o, P, W, like(S[0], 1.0))
-        if each:
-            for i in range(p):
-                F[row + count + i] = wide(S[o + score.own + i])
-                S[o + score.own + i] = like(S[0], 0.0)
-        X = slot(W, score.far + score.rows + 3 * n, score.own + 1)
-        for i in range(score.own):
-            S[i] = X[i]
-        S[n] = X[score.own]
-        examine(S, A, score.own, first + s + 1, radius)

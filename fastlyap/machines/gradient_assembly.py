@@ -39,19 +39,19 @@ class Spread(NamedTuple):
 def spread_of(values: np.ndarray, good: np.ndarray) -> Spread:
     """The statistics of `values` (points, E, c) over the members of the mask `good` (points, E)."""
     with np.errstate(all="ignore"):
-        some = np.where(good[..., None], values, np.nan)
-        n = good.sum(axis=1)[:, None]
-        mean = np.where(good[..., None], values, 0.0).sum(axis=1) / n
-        off = some - mean[:, None]
-        variance = np.nansum(off**2, axis=1) / (n - 1)
-        ordered = np.sort(some, axis=1)  # NaN last
-        median = _quantile(ordered, n, 0.5)
-        robust = ROBUST * _quantile(np.sort(np.abs(some - median[:, None]), axis=1), n, 0.5)
-        place = np.arange(values.shape[1])[None, :, None]
-        inner = (place >= n[:, None] // 4) & (place < n[:, None] - n[:, None] // 4)
-        trimmed = np.where(inner, ordered, 0.0).sum(axis=1) / inner.sum(axis=1)
-        kurtosis = n * np.nansum(off**4, axis=1) / np.nansum(off**2, axis=1) ** 2 - 3.0
-        sd = np.sqrt(variance)
+        rows = np.ascontiguousarray(np.swapaxes(values, 1, 2))  # members side by side, which sorts and adds fastest
+        here, n = good[:, None], good.sum(axis=1)[:, None]
+        mean = np.where(here, rows, 0.0).sum(axis=-1) / n
+        square = np.square(np.where(here, rows - mean[..., None], 0.0))
+        total = square.sum(axis=-1)
+        kurtosis = n * np.square(square, out=square).sum(axis=-1) / total**2 - 3.0
+        some = np.sort(np.where(here, rows, np.nan), axis=-1)  # NaN last
+        median = _median(some, n)
+        place = np.arange(values.shape[1])
+        inner = (place >= n[..., None] // 4) & (place < n[..., None] - n[..., None] // 4)
+        trimmed = np.where(inner, some, 0.0).sum(axis=-1) / inner.sum(axis=-1)
+        robust = ROBUST * _median(np.sort(np.abs(some - median[..., None]), axis=-1), n)
+        sd = np.sqrt(total / (n - 1))
         return Spread(mean, sd / np.sqrt(n), median, 1.2533 * robust / np.sqrt(n), trimmed, kurtosis, sd / robust)
 
 
@@ -61,13 +61,12 @@ def mean_of(values: np.ndarray, good: np.ndarray) -> np.ndarray:
         return np.where(good, values, 0.0).sum(axis=1) / good.sum(axis=1)
 
 
-def _quantile(ordered: np.ndarray, n: np.ndarray, q: float) -> np.ndarray:
-    """A quantile of sorted values (points, E, c), of which the first n (points, 1) count."""
-    at = q * np.maximum(n - 1, 0)
-    low = np.floor(at).astype(np.int64)[:, None]
-    high = np.ceil(at).astype(np.int64)[:, None]
-    a, b = (np.take_along_axis(ordered, np.broadcast_to(i, (*i.shape[:2], ordered.shape[2])), 1) for i in (low, high))
-    return ((1 - (at - low[:, 0])) * a[:, 0] + (at - low[:, 0]) * b[:, 0])[:, :]
+def _median(ordered: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """The median of sorted values (points, c, E), of which the first n (points, 1) count."""
+    last = np.maximum(n - 1, 0)[..., None]
+    a, b = (np.take_along_axis(ordered, np.broadcast_to(i, (*ordered.shape[:2], 1)), -1)[..., 0]
+            for i in (last // 2, last - last // 2))  # fmt: skip
+    return 0.5 * (a + b)
 
 
 class Checks:

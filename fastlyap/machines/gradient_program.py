@@ -13,6 +13,7 @@ from fastlyap.machines.planning import Plan
 from fastlyap.request import GradientRequest
 from fastlyap.trace import score
 from fastlyap.trace.augment import augmented, widened
+from fastlyap.trace.likelihood import assemble_likelihood
 from fastlyap.trace.module import Module
 from fastlyap.trace.sensitivity import assemble_sensitivity
 
@@ -57,20 +58,26 @@ def plain_program(request: GradientRequest) -> Program:
     integrator = request.integration.integrator
     if integrator == "rk4" and request.system.noise_count and request.columns:
         # noise that is added after the step, of a size that may be differentiated: a path-kernel that keeps all
-        return score_program(request, np.ones(len(request.members)), path=True)
+        return path_program(request, np.ones(len(request.members)))
     return make_program(request, lambda wide, phi, width: assemble_sensitivity(wide, phi, integrator, width),
                         request.members.p)  # fmt: skip
 
 
-def score_program(request: GradientRequest, share: np.ndarray, *, path: bool) -> Program:
-    """The program of kernel methods; share (B,) is 1 - beta of each member."""
+def path_program(request: GradientRequest, share: np.ndarray) -> Program:
+    """The program of the path-kernel; share (B,) is 1 - beta of each member."""
     system, integrator = request.system, request.integration.integrator
     P = np.concatenate([request.members.p, share[:, None]], axis=1)
-    return make_program(
-        request,
-        lambda wide, phi, width: score.assemble_score(system, wide, phi, integrator, width, path=path),
-        P,
-    )
+    return make_program(request, lambda wide, phi, width: score.assemble_score(system, wide, phi, integrator, width), P)
+
+
+def likelihood_program(request: GradientRequest) -> Program:
+    """The program of kernel differentiation: scores are advanced beside the state."""
+    how, B, p = request.integration, len(request.members), len(request.columns)
+    width = cpu.width_of(B)
+    made = assemble_likelihood(request.system, request.objectives, request.columns, how.integrator, width)
+    kernels = cpu.load(made, how, request.system.dim + p, width)
+    step = np.broadcast_to([how.dt, 1.0 / how.dt], (B, 2))
+    return Program(kernels, np.zeros((B, p)), np.concatenate([request.members.p, step], axis=1))
 
 
 def make_plan(request: GradientRequest, name: Any, threads: Any, *, per_member: int, passes: int = 3) -> Plan:

@@ -14,7 +14,7 @@ import numpy as np
 from fastlyap.machines import noise
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_assembly import mean_of
-from fastlyap.machines.gradient_program import make_plan, score_program
+from fastlyap.machines.gradient_program import make_plan, path_program
 from fastlyap.machines.orbit import origin
 from fastlyap.machines.run import Pace
 from fastlyap.request import GradientRequest
@@ -58,7 +58,7 @@ def measure(request: GradientRequest, name: Any, threads: Any) -> Growth:
     pilot = replace(request, members=keyed, repetitions=STATES)
     align, spans = spans_of(request)
     plan = make_plan(pilot, name, threads, per_member=4 * len(spans) * (request.system.dim + len(request.columns) + 4))
-    program = score_program(pilot, np.ones(len(pilot.members)), path=True)
+    program = path_program(pilot, np.ones(len(pilot.members)))
 
     def work(part: slice, pace: Pace) -> np.ndarray:
         return _chunk(pilot, program, part, align, spans, pace)

@@ -1,21 +1,16 @@
-"""One chunk of members of kernel methods: orbits forward, scores along them or covectors back.
-
-Kernel differentiation needs no way back: the score of a step is found where the step is taken. The path-kernel does.
-"""
+"""One chunk of members of the path-kernel: orbits forward, covectors back."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from fastlyap.machines.gradient_program import Program, objectives_of
+from fastlyap.machines.gradient_program import Program
 from fastlyap.machines.gradient_starts import Starts
 from fastlyap.machines.orbit import Members, cuts, fate, forward, origin
 from fastlyap.machines.run import Pace
 from fastlyap.request import GradientRequest
-from fastlyap.trace.graph import topological
 
 
 @np.errstate(all="ignore")
@@ -44,56 +39,14 @@ def final_chunk(
     return Members(value, gradient[:, :J], code, failed, means, squares, {"score": gradient[:, J]})
 
 
-@np.errstate(all="ignore")
-def final_scores(
-    request: GradientRequest, program: Program, starts: Starts, some: np.ndarray, pace: Pace
-) -> Members:
-    """Final values by kernel differentiation: forward only."""
-    how, t0, steps, J = request.integration, origin(request), request.steps, len(request.objectives)
-    batch = program.batch(starts.rows[some], some, J + 1)
-    for first, last in pairwise(cuts(0, steps)):
-        batch.scores(how, t0, first, last - first, J, each=False, feeds=False)
-        pace.done(batch.members * (last - first))
-    t = t0 + steps * how.dt
-    value = batch.values(how, t, J)
-    code, failed = fate(batch, request, (starts.status[some], starts.failed[some]))
-    batch.feed_end(t, 1.0, J)
-    g = batch.covectors()[1]
-    return Members(value, g[:, :J], code, failed, value[:, None], value**2, {"score": g[:, J]})
-
-
-@np.errstate(all="ignore")
-def average_scores(
-    request: GradientRequest, program: Program, starts: Starts, some: np.ndarray, windows: tuple[int, ...], pace: Pace
-) -> Members:
-    """Averages by kernel differentiation: forward only, the scores of all steps kept."""
-    how, t0, steps, J = request.integration, origin(request), request.steps, len(request.objectives)
-    feeds = any(node.op == "x" and node.value >= request.system.dim
-                for one in objectives_of(request) for node in topological(one.outputs))  # fmt: skip
-    batch = program.batch(starts.rows[some], some, J + 1)
-    seen = []
-    for first, last in pairwise(cuts(0, steps)):
-        seen.append(batch.scores(how, t0, first, last - first, J, each=True, feeds=feeds))
-        pace.done(batch.members * (last - first))
-    both = np.concatenate(seen, axis=1)
-    orbit, scores = both[..., :J], both[..., J:]
-    code, failed = fate(batch, request, (starts.status[some], starts.failed[some]))
-    value, sums = _sums(orbit)
-    n = np.arange(steps - windows[-1] - 1)
-    found = [np.einsum("bnj,bnc->bjc", sums[:, n + W + 2] - sums[:, n + 1], scores[:, n]) / len(n) for W in windows]
-    explicit = batch.covectors()[1][:, :J] / steps
-    gradient = np.concatenate([one + explicit for one in found], axis=1)
-    return Members(value, gradient, code, failed, _blocks(orbit), (orbit**2).mean(axis=1), {})
-
-
-def _sums(orbit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sums_of(orbit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means of an orbit's objectives (B, steps, J), and running sums of what deviates from them, with a 0 in front."""
     value = orbit.mean(axis=1)
     zero = np.zeros((len(orbit), 1, orbit.shape[2]))
     return value, np.concatenate([zero, np.cumsum(orbit - value[:, None], axis=1)], axis=1)
 
 
-def _blocks(orbit: np.ndarray) -> np.ndarray:
+def blocks_of(orbit: np.ndarray) -> np.ndarray:
     """Means of up to 64 stretches of an orbit."""
     count = min(64, orbit.shape[1])
     length = orbit.shape[1] // count
@@ -111,7 +64,7 @@ def _there(batch: Any, request: GradientRequest, pace: Pace, also: tuple[int, ..
         means = np.concatenate(seen, axis=1)
         return stretches, means, (means**2).mean(axis=1), None
     orbit = np.concatenate(seen, axis=1)
-    return stretches, _blocks(orbit), (orbit**2).mean(axis=1), orbit
+    return stretches, blocks_of(orbit), (orbit**2).mean(axis=1), orbit
 
 
 @np.errstate(all="ignore")
@@ -125,7 +78,7 @@ def average_chunk(
     batch = program.batch(starts.rows[some], some, J * len(windows))
     stretches, means, squares, orbit = _there(batch, request, pace, (begin, end))
     code, failed = fate(batch, request, (starts.status[some], starts.failed[some]))
-    value, sums = _sums(orbit)
+    value, sums = sums_of(orbit)
     for stretch in reversed(stretches):
         if stretch.first >= end:
             continue
@@ -138,5 +91,3 @@ def average_chunk(
         batch.pull(how, t0, stretch.first, n_steps, last=steps, weight=1.0, numbers=numbers, keep=keep)
         pace.done(batch.members * 2 * n_steps)
     return Members(value, batch.covectors()[1] / begin, code, failed, means, squares, {})
-
-

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastlyap.errors import InputError
-from fastlyap.machines import growth_pilot, kernel_chunks
+from fastlyap.machines import growth_pilot, kernel_chunks, kernel_scores
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_assembly import spread_of
-from fastlyap.machines.gradient_program import Program, make_plan, score_program
+from fastlyap.machines.gradient_program import Program, likelihood_program, make_plan, path_program
 from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_starts import Starts, run_up
 from fastlyap.machines.kernel_windows import chosen_windows, windows_of
@@ -23,7 +23,7 @@ from fastlyap.machines.orbit import Members
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.run import Pace
 from fastlyap.method import PathKernel
-from fastlyap.products import matrix
+from fastlyap.products import matrices
 from fastlyap.request import GradientRequest
 from fastlyap.status import NOT_FINITE
 from fastlyap.trace import score
@@ -33,7 +33,7 @@ SPIN_UP = 10.0  # e-foldings after which a covector has forgotten its end
 UNSTABLE = 0.99  # factor per step of propagated covectors above which nothing is forgotten
 KURTOSIS = 6.0
 TAIL = 3.0
-FORWARD = 32  # parameters whose scores of all steps are kept; more go backward
+FORWARD = 32  # parameters whose scores of all steps are kept; with more the orbit is gone over twice
 GROUPS = 64  # of members of final values, whose means are judged
 OUTSIDE = 1e-9  # relative part of a perturbation outside of the noise that is rounding
 
@@ -68,27 +68,28 @@ def _check_inside(request: GradientRequest) -> None:
     n = system.dim
     sizes = evaluate(system.noise_recording.outputs, x.T, p.T, how.t0)
     sizes = np.broadcast_to(sizes.reshape(len(sizes), -1), (len(sizes), len(x))) * np.ones((n, 1))
-    for i, state in enumerate(x):
-        V = np.eye(n) if system.noise_directions is None else system.noise_directions
-        V = V * (sizes[:, i] != 0)[:, None]
-        inside = V @ np.linalg.pinv(V)
-        B = matrix(system.recording, state, p[i], how.t0, "p")[:, list(request.columns)]
-        if how.integrator == "rk4" and not np.allclose(inside, np.eye(n)) and B.size and np.any(B):
-            raise InputError(f"`integrator` \"rk4\" spreads a perturbation beyond the noise of {system.name}; use "
-                             '"euler", or fl.PathKernel.')  # fmt: skip
-        if np.any(np.abs(B - inside @ B) > OUTSIDE * (1.0 + np.abs(B).max(initial=0.0))):
-            raise InputError(
-                f"`method` KernelDifferentiation needs perturbations that lie within the noise of {system.name}: some "
-                "parameters of `wrt` move states where there is none. Use fl.PathKernel, which propagates the rest, "
-                "leave those parameters out, or give the noise more directions."
-            )
+    V = np.eye(n) if system.noise_directions is None else system.noise_directions
+    V = V * (sizes.T != 0)[..., None]  # (states, n, q)
+    inside = V @ np.linalg.pinv(V)
+    B = matrices(system.recording, x, p, how.t0, "p")[:, :, list(request.columns)]
+    if how.integrator == "rk4" and not np.allclose(inside, np.eye(n)) and B.size and np.any(B):
+        raise InputError(f"`integrator` \"rk4\" spreads a perturbation beyond the noise of {system.name}; use "
+                         '"euler", or fl.PathKernel.')  # fmt: skip
+    if np.any(np.abs(B - inside @ B) > OUTSIDE * (1.0 + np.abs(B).max(initial=0.0, axis=(1, 2), keepdims=True))):
+        raise InputError(
+            f"`method` KernelDifferentiation needs perturbations that lie within the noise of {system.name}: some "
+            "parameters of `wrt` move states where there is none. Use fl.PathKernel, which propagates the rest, "
+            "leave those parameters out, or give the noise more directions."
+        )
 
 
 def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
     """What `run` runs."""
     J, columns = len(request.objectives), len(request.columns)
     size, count = request.system.dim + columns + 1, len(_windows(request)) * J
-    kept = J + (columns if not isinstance(request.method, PathKernel) and columns <= FORWARD else 0)
+    kept = J
+    if not isinstance(request.method, PathKernel):
+        kept += columns if columns <= FORWARD else count
     stored = 3 * request.steps * kept if request.kind == "average" else 0
     numbers = stored + 4 * int(request.steps**0.5) * (size + count)
     return make_plan(request, name, threads, per_member=numbers + 10 * size * (count + 2))
@@ -111,7 +112,8 @@ def run(
     if path:
         keep, beta, spin = _damping(request, checks, stats, name, threads)
     windows, plan = _windows(request), planned(request, name, threads)
-    program = score_program(request, np.repeat(1.0 - beta, request.repetitions), path=path)
+    share = np.repeat(1.0 - beta, request.repetitions)
+    program = path_program(request, share) if path else likelihood_program(request)
     starts = run_up(request, program, plan, progress)
     everyone = np.arange(request.points)
     found = _pass(request, program, starts, plan, progress, everyone, keep, windows, spin)
@@ -122,7 +124,7 @@ def run(
             if not len(todo):
                 break
             beta[todo] += more * (1.0 - beta[todo])
-            program = score_program(request, np.repeat(1.0 - beta, request.repetitions), path=path)
+            program = path_program(request, np.repeat(1.0 - beta, request.repetitions))
             fresh = _pass(request, program, starts, plan, progress, todo, keep, windows, spin)
             found = _replaced(found, fresh, todo, request.repetitions)
     if path:
@@ -186,7 +188,7 @@ def _pass(
     request: GradientRequest, program: Program, starts: Starts, plan: Any, progress: Any, todo: np.ndarray,
     keep: np.ndarray, windows: tuple[int, ...], spins: np.ndarray,
 ) -> Members:  # fmt: skip
-    """The members of the points `todo`, forward and back; gradients (B, windows * J, c)."""
+    """The members of the points `todo`, forward, or forward and back; gradients (B, windows * J, c)."""
     E = request.repetitions
     groups = [todo[spins[todo] == spin] for spin in np.unique(spins[todo])]
     if len(groups) > 1:
@@ -202,13 +204,14 @@ def _pass(
 
     def work(part: slice, pace: Pace) -> Members:
         some = index[part]
-        if path or len(request.columns) > FORWARD:
-            if final:
-                return kernel_chunks.final_chunk(request, program, starts, some, keep, pace)
+        if path and final:
+            return kernel_chunks.final_chunk(request, program, starts, some, keep, pace)
+        if path:
             return kernel_chunks.average_chunk(request, program, starts, some, keep, windows, spin, pace)
         if final:
-            return kernel_chunks.final_scores(request, program, starts, some, pace)
-        return kernel_chunks.average_scores(request, program, starts, some, windows, pace)
+            return kernel_scores.final_scores(request, program, starts, some, pace)
+        stored = len(request.columns) <= FORWARD
+        return kernel_scores.average_scores(request, program, starts, some, windows, pace, stored=stored)
 
     found = Members.joined(run_chunks(work, plan, progress))
     if not final:

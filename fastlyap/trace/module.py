@@ -125,6 +125,11 @@ def _functions(recording, form: str) -> tuple[str, int]:
     return functions + print_operations(recording.dim), m
 
 
+def head(title: str, width: int) -> str:
+    """The first lines of a module."""
+    return _HEAD.format(title=title, width=width)
+
+
 def compose(
     functions: str, *, n: int, stored: int, integrator: str, width: int, title: str, stepping: tuple | None = None,
     reorthonormalise: str = "frame.reorthonormalise", given: str = "rows(P[b])", grower: str = "stepper",
@@ -134,7 +139,7 @@ def compose(
     given : what block b's functions get as parameters; grower : what steps state and frame in a spectrum.
     """
     stages, stepper, puller, step_back = stepping or STEPPERS[integrator]
-    text = _HEAD.format(title=title, width=width) + functions
+    text = head(title, width) + functions
     text += _ENTRIES.format(
         n=n, m=stored, free=stages * stored, stepper=stepper, puller=puller, step_back=step_back,
         reorthonormalise=reorthonormalise, given=given, grower=grower,

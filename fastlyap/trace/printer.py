@@ -162,17 +162,20 @@ def _coefficients(stored: Sequence[Node], rows: Sequence[dict], like: str) -> tu
     return lines, names
 
 
+def print_rule(recording, name: str = "rule", keep: Sequence[Node] = ()) -> str:
+    """The text of the rule alone, which keeps the values of these nodes."""
+    body = Body("x0")
+    body.print_all([*recording.outputs, *keep])
+    lines = [unpack("x", recording.inputs, "x"), *body.lines]
+    lines += [f"J[o + {i}] = {body.name(node)}" for i, node in enumerate(keep)]
+    return function(name, "t, x, P, J, o, out", lines, tuple_of(map(body.name, recording.outputs)))
+
+
 def print_functions(recording) -> tuple[str, int]:
     """The text of rule, linearise, tangent, adjoint, divergence and stage; and the number of stored entries."""
     n, inputs = recording.dim, recording.inputs
     stored, rows = entries(recording)
-    text = ""
-    for name, keep in (("rule", []), ("linearise", stored)):
-        body = Body("x0")
-        body.print_all([*recording.outputs, *keep])
-        lines = [unpack("x", inputs, "x"), *body.lines]
-        lines += [f"J[o + {i}] = {body.name(node)}" for i, node in enumerate(keep)]
-        text += function(name, "t, x, P, J, o, out", lines, tuple_of(map(body.name, recording.outputs)))
+    text = print_rule(recording) + print_rule(recording, "linearise", stored)
     columns: list[dict] = [{i: rows[i][j] for i in range(n) if j in rows[i]} for j in range(inputs)]
     for name, vector, size, lists in (("tangent", "v", inputs, rows), ("adjoint", "w", n, columns)):
         lines, names = _coefficients(stored, lists, f"{vector}0")

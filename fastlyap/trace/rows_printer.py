@@ -11,7 +11,7 @@ import numpy as np
 from fastlyap.trace.graph import topological
 from fastlyap.trace.printer import Body, function, number
 from fastlyap.trace.reroll import Group, Loop, Template, roll, roll_segments
-from fastlyap.trace.staging import divide
+from fastlyap.trace.staging import divide, values_alone
 from fastlyap.trace.walk import Code, Store, Tables, Walk, affine
 
 CHAINS = 4  # sums of many cheap terms run in so many chains
@@ -198,6 +198,14 @@ def print_rows_functions(recording) -> tuple[str, int]:
         groups = getattr(stage, {"stage": "tangent", "add": "tangent"}.get(name, name))
         text += print_groups(name, groups, tables, stage.n, trace=stage.m - 1)
     return tables.text + "\n\n" + text, stage.m
+
+
+def print_rows_rule(recording) -> tuple[str, int]:
+    """The text of the rule alone, and the number of rows of its block."""
+    groups, m = values_alone(recording)
+    tables = Tables()
+    text = print_groups("rule", groups, tables, recording.inputs)
+    return tables.text + "\n\n" + text, m
 
 
 def print_groups(name: str, groups: Sequence[Group], tables: Tables, n: int, *, trace: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""The module of an augmented noisy system for kernel and path-kernel: the step without noise, and its noise beside it.
+"""The module of an augmented noisy system for the path-kernel: the step without noise, and its noise beside it.
 
 The noise is added after the step of the state it began with, x' = step(x) + s(x) V w, so that the derivatives of the
 two are apart. For maps and Euler's method this is the same step as elsewhere.
@@ -46,17 +46,9 @@ noise = score.Score({own}, {q}, {normals}, {share}, {far}, {rows}, {directed}, {
 
 @kernel
 def back(t, dt, S, A, P, W, X, F, place, keep, k, rtol, atol):
-    score.{step}(model, noise, stepper, puller, t, dt, {square}, S, A, P, W, F, place, keep, k, rtol, atol)
+    score.path_step(model, noise, stepper, puller, t, dt, {square}, S, A, P, W, F, place, keep, k, rtol, atol)
 
 
-"""
-_FORWARD = """
-
-@entry
-def score_orbit(S, A, P, W, F, lo, hi, count, each, feeds, t0, dt, first, n_steps, radius, rtol, atol):
-    for b in range(lo, hi):
-        score.score_orbit(model, noise, stepper, puller, observe, feed, rows(S[b]), rows(A[b]), rows(P[b]), rows(W),
-                          rows(F[b]), count, each, feeds, t0, dt, {square}, first, n_steps, radius, rtol, atol)
 """
 
 
@@ -88,9 +80,9 @@ def share_row(system: Any) -> int:
 
 
 def assemble_score(
-    system: Any, wide: Any, objectives: Sequence[Recording], integrator: str, width: int, *, path: bool
+    system: Any, wide: Any, objectives: Sequence[Recording], integrator: str, width: int
 ) -> Module:  # fmt: skip
-    """The module for kernel differentiation, or where `path` for the path-kernel.
+    """The module for the path-kernel.
 
     `system` as it is, `wide` augmented. Behind the normals of a step `P` has one more row, see `share_row`.
     """
@@ -121,10 +113,9 @@ def assemble_score(
     step = _STEP.format(
         spread=spread.tolist(), inside=inside.tolist(), own=own, q=q, normals=normals, share=share_row(system),
         far=far, rows=max(rows), directed=system.noise_directions is not None, varies=_varies(sizes),
-        step="path_step" if path else "kernel_step", square=SQUARES[integrator],
+        square=SQUARES[integrator],
     )  # fmt: skip
-    forward = "" if path else _FORWARD.format(square=SQUARES[integrator])
-    return extend(made, objectives, n, step=step, taken=max(rows) + 5 * n + 2, entries=forward)
+    return extend(made, objectives, n, step=step, taken=max(rows) + 5 * n + 2)
 
 
 def _varies(sizes: Recording) -> bool:

@@ -38,6 +38,19 @@ def divide(recording) -> Stage:
     return Stage(n, linear.trace_place + 1 - n, rule, linearise, tangent, adjoint, group([linear.trace()], n))
 
 
+def values_alone(recording) -> tuple[list[Group], int]:
+    """The rule of a recording that nobody differentiates, and the rows of its block."""
+    n = recording.inputs
+    values = Values(n, *widen(recording.outputs, n), derivatives=False)
+    rule = group(values.rule(), n)
+    for found in rule:
+        found.keep_regular()
+    new = _numbers(rule, n)
+    for found in rule:
+        found.renumber(new)
+    return rule, len(new)
+
+
 def _numbers(groups: Sequence[Group], n: int) -> dict[int, int]:
     """Final numbers for rows: those that a loop writes lie one behind the other."""
     new: dict[int, int] = {}

@@ -79,9 +79,10 @@ class Values:
     new : {node: how it is read}
     """
 
-    def __init__(self, n: int, cuts: list[Node], outputs: list[Node]) -> None:
+    def __init__(self, n: int, cuts: list[Node], outputs: list[Node], *, derivatives: bool = True) -> None:
         self.n, self.cuts, self.outputs = n, cuts, outputs
-        self.rows = [_terms(row) for row in jacobian_rows((*cuts, *outputs))]
+        every = (*cuts, *outputs)
+        self.rows = [_terms(row) for row in (jacobian_rows(every) if derivatives else [{} for _ in every])]
         self.new: dict[Node, Node] = {}
         self.shared: list[Site] = []
         self.results: list[Site] = []

@@ -50,8 +50,8 @@ def test_the_window_is_found():
 
 @pytest.mark.compiled
 @pytest.mark.parametrize("kind", ["average", "terminal"])
-def test_scores_forward_and_backward_are_the_same(kind, monkeypatch):
-    """Many parameters go backward, so that scores of all steps need not be kept."""
+def test_a_second_run_gives_what_kept_scores_give(kind, monkeypatch):
+    """With many parameters scores of all steps are not kept: the orbit is gone over again."""
     one = position if kind == "average" else fl.terminal(position.fn)
     how = dict(steps=300, transient=10, members=8, method=fl.KernelDifferentiation(2))
     ahead = fl.gradient(tent, one, **how)
@@ -220,3 +220,24 @@ def test_stochastic_lorenz_96():
     assert abs(g.gradient["spread"] - 2.96) < 4 * np.hypot(g.stderr["spread"], 0.1) < 1.5
     weak = fl.gradient(ring, energy, members=16, method=fl.PathKernel(0.001, 1000), **{**how, "steps": 110_000})
     assert weak.status == fl.Status.UNTRUSTED
+
+
+def flow(n):
+    """A ring with noise of one size; its forcing enters all states."""
+    return fl.systems.lorenz96(n).with_noise(0.5)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("n, integrator", [(5, "rk4"), pytest.param(12, "rk4", marks=pytest.mark.slow)])
+def test_scores_of_flows_are_those_of_whole_steps(n, integrator, monkeypatch):
+    """At beta = 1 the path-kernel pulls every score back through the stages of its step: no line is shared."""
+    final = fl.terminal(lambda x, p: x[0] * x[1] + p.F * x[2])
+    how = dict(wrt="F", steps=30, transient=5, dt=0.03, integrator=integrator, members=6, keep_members=True, seed=3)
+    ahead = fl.gradient(flow(n), final, method=fl.KernelDifferentiation(), **how)
+    back = fl.gradient(flow(n), final, method=fl.PathKernel(1.0), **how)
+    np.testing.assert_allclose(ahead.members["F"], back.members["F"], rtol=1e-11)
+    long = fl.average(final.fn)
+    stored = fl.gradient(flow(n), long, method=fl.KernelDifferentiation(3), **how)
+    monkeypatch.setattr(kernel_methods, "FORWARD", 0)
+    again = fl.gradient(flow(n), long, method=fl.KernelDifferentiation(3), **how)
+    np.testing.assert_allclose(again.members["F"], stored.members["F"], rtol=1e-11)
