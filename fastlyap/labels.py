@@ -65,10 +65,16 @@ def dataset(result: Any) -> Any:
             sizes |= dict(zip(own, values.shape[len(shape) :], strict=True))
     along = own_coordinates(result, sizes)
     attributes = {"system": result.system.name, "kind": result.system.kind, "digest": result.system.digest}
-    attributes |= {name: v for name, v in result.settings.items() if isinstance(v, (int, float, str))}
+    attributes |= plain_attributes(result.settings)
     if along.keys() & set(NUMBERED):
         attributes["units"] = str(result.unit)
     return xarray.Dataset(variables, coordinates(result) | along, attributes)
+
+
+def plain_attributes(settings: dict[str, Any]) -> dict[str, int | float | str]:
+    """Settings as attributes of a data set; True is 1, since not every format knows truth values."""
+    plain = {name: v for name, v in settings.items() if isinstance(v, (int, float, str))}
+    return {name: int(v) if isinstance(v, bool) else v for name, v in plain.items()}
 
 
 def own_coordinates(result: Any, sizes: dict[str, int]) -> dict[str, Any]:

@@ -89,8 +89,9 @@ def make_plan(request: GradientRequest, name: Any, threads: Any, *, per_member: 
     chunk = planning.chunk_size(members, max(width, CHUNK_BYTES // (8 * max(per_member, 1))), width, used)
     work = members * (request.transient + passes * request.steps)
     operations = planning._flops(request.system, how, 1, request.system.dim)
+    program = planning._program(chosen, how, width, form, request.system.architecture is not None)
     return Plan(
-        "gradient", request.system.name, chosen, planning._program(chosen, how, width, form),
+        "gradient", request.system.name, chosen, program,
         planning._family(chosen, form, width), form, width, members, chunk, work, used,
         used * 8 * per_member * chunk, work * operations / (4e9 * width) / used, False,
     )  # fmt: skip

@@ -52,6 +52,7 @@ class Reason(StrEnum):
 
 
 PLACES = {str(reason): place for place, reason in enumerate(Reason)}
+REASONS = "stats/reasons"  # where results keep them
 UNNAMED = 62  # the bit of a reason that is not in the list
 OTHER = "a reason that the plain call names"
 
@@ -69,3 +70,9 @@ def unpacked(bits: Any) -> dict[str, np.ndarray]:
     known = {**{place: text for text, place in PLACES.items()}, UNNAMED: OTHER}
     masks = {text: np.asarray(bits) >> place & 1 != 0 for place, text in known.items()}
     return {text: mask for text, mask in masks.items() if mask.any()}
+
+
+def told_reasons() -> dict[str, Any]:
+    """What the bits mean, as attributes by the CF conventions, and in words."""
+    names = " ".join(reason.name for reason in Reason)
+    return {"flag_masks": [1 << place for place in PLACES.values()], "flag_meanings": names, "reasons": list(PLACES)}

@@ -14,11 +14,10 @@ import numpy as np
 from fastlyap import hardware, labels
 from fastlyap.errors import InputError
 from fastlyap.machines import planning
-from fastlyap.machines.gradient_reasons import packed, unpacked
+from fastlyap.machines.gradient_reasons import REASONS, packed, unpacked
 from fastlyap.machines.planning import Plan
 from fastlyap.sweeps.verbs import VERBS, options_of
 
-REASONS = "stats/reasons"  # of a gradient's doubts; kept as bits
 LABELS = ("parameters", "x0", "dims", "system", "settings", "unit", "times")  # fields that do not vary by member
 
 
@@ -59,7 +58,9 @@ class Job:
         whole, count = self.request.members, self.starts or 1
 
         def chosen(values: np.ndarray) -> np.ndarray:
-            return values.reshape(-1, count, *values.shape[1:])[points].reshape(-1, *values.shape[1:])
+            own = values.shape[1:]
+            some = values.reshape(len(self), count, *own)[points]
+            return some.reshape(len(some) * count, *own)
 
         x = chosen(whole.x)
         shape: tuple[int, ...] = (len(x),)
@@ -96,7 +97,8 @@ class Job:
         """The program that this machine would run the same plan as."""
         if self.plan.backend != "cpu":
             return self.plan.program
-        return planning._program("cpu", self.request.integration, self.plan.width, self.plan.form)
+        cells = self.request.system.architecture is not None
+        return planning._program("cpu", self.request.integration, self.plan.width, self.plan.form, cells)
 
     def for_this_machine(self) -> Job:
         """The same points in this machine's own program."""

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlyap.labels import plain_attributes
+from fastlyap.machines.gradient_reasons import REASONS, told_reasons
 from fastlyap.status import PENDING, Status
 from fastlyap.sweeps import manifest as manifests
 from fastlyap.sweeps.tiles import Tiles
@@ -88,6 +90,8 @@ class Store:
             extra = known if len(known) >= len(own) else [f"{place(path)}_{i}" for i in range(len(own))]
             add_array(self, path, values.dtype, _fill(path, values.dtype), own, extra[: len(own)])
             kinds[path] = [list(own), values.dtype.str]
+            if path == REASONS:
+                self.array(path).attrs.update(told_reasons())
         self.group.attrs.update(_attributes(self.manifest, told))
         for name, values in told.pop("along").items():
             if not isinstance(values[0], str):  # texts have no settled form in version 3
@@ -242,7 +246,7 @@ def _fill(path: str, dtype: np.dtype) -> Any:
 
 def _attributes(manifest: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     """What a reader of the data set sees."""
-    plain = {name: v for name, v in told["result_settings"].items() if isinstance(v, (int, float, str))}
+    plain = plain_attributes(told["result_settings"])
     units = {"units": told["units"]} if told["units"] else {}
     names = {"components": told["along"]["component"]} if "component" in told["along"] else {}
     about = {"system": manifest["system"]["name"], "kind": manifest["system"]["kind"], "verb": manifest["verb"]}

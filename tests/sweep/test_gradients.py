@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastlyap as fl
+from fastlyap.machines import noise
 from fastlyap.machines.gradient_reasons import OTHER, Reason, packed, unpacked
 from fastlyap.sweeps.job import job_of
 
@@ -66,12 +67,22 @@ def test_every_bit_and_every_label(tmp_path):
     assert data.gradient_K.dims == ("K",) and data.gradient_w.dims == ("K", "w_0")
     assert data.members_w.dims == ("K", "member", "w_0") and data.value.dims == ("K",)
     np.testing.assert_array_equal(data.gradient_w, found.result().gradient["w"])
+    meanings = data.stats_reasons.attrs["flag_meanings"].split()
+    bit = data.stats_reasons.attrs["flag_masks"][meanings.index("NOT_PARTED")]
+    assert np.all(data.stats_reasons.values & bit)
     assert found.gradient["w"].shape == (5, 2) and "gradient" in dir(found)
     assert Reason.NOT_PARTED in found.message(0)
 
 
+def test_members_know_their_numbers_in_any_chunk():
+    job = job_of("gradient", NOISY, fl.grid(a=np.linspace(1.0, 1.2, 5)), dict(objective=FIRST, members=4, steps=1700))
+    found = noise.numbers(job.part(np.array([1, 3])).request.members, NOISY)
+    np.testing.assert_array_equal(found, [4, 5, 6, 7, 12, 13, 14, 15])
+
+
+@pytest.mark.slow
 @pytest.mark.compiled
-def test_members_know_their_numbers_in_any_chunk(tmp_path):
+def test_automatic_shares_of_noise(tmp_path):
     grid = fl.grid(a=np.linspace(1.0, 1.2, 3))
     how = dict(objective=FIRST, wrt="a", steps=1700, transient=50, members=4)
     found = assert_plain(tmp_path / "a.zarr", NOISY, grid, **how)

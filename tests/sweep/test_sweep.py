@@ -7,6 +7,7 @@ import pytest
 
 import fastlyap as fl
 from fastlyap.sweeps import lock
+from fastlyap.sweeps.job import job_of
 
 pytest.importorskip("zarr")
 pytestmark = pytest.mark.compiled
@@ -87,6 +88,23 @@ class TestNumbers:
         found = swept(store, verb, grid=grid, chunk=4).result()
         extra = dict(history=False) if verb == "maximal" else {}
         assert_same(found, getattr(fl, verb)(HENON, None, grid, **HOW, **extra))
+
+    @pytest.mark.slow
+    def test_recurrent_cells(self, store):
+        cells = fl.networks.random_rnn(6, g=np.linspace(0.5, 2.0, 5), seed=0)
+        found = fl.sweep("spectrum", cells, store=store, steps=50, transient=10, k=2, chunk=2, progress=False)
+        assert found.dims == ("g",)
+        assert_same(found.result(), fl.spectrum(cells, steps=50, transient=10, k=2, history=False))
+
+    def test_parts_of_cells_run_their_program(self):
+        cells = fl.networks.random_rnn(6, g=np.linspace(0.5, 2.0, 5), seed=0)
+        job = job_of("spectrum", cells, None, dict(steps=50))
+        assert job.part(slice(1, 3)).program_here() == job.plan.program
+
+    def test_parts_of_systems_without_parameters(self):
+        job = job_of("gali", fl.systems.henon_heiles(), None, dict(x0=np.ones((5, 4)), steps=10))
+        part = job.part(slice(1, 3))
+        assert len(part) == 2 and part.request.members.p.shape == (2, 0)
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
