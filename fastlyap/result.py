@@ -91,6 +91,9 @@ class Spectrum(Result):
         Sum of all exponents minus the mean log|det| of the steps; NaN when k < n.
     divergence_error : (...)
         The same against the flow's mean divergence; NaN for maps and when k < n.
+    moved : (...) or None
+        How far one step more would move the last state of an autonomous map, largest component relative to 1 + that of
+        the state: 0 at fixed points. NaN where nobody looked; None for other systems.
     conditioning : (...)
         Largest conditioning of the frame met between two reorthonormalisations.
     spread : (..., k) or None
@@ -116,6 +119,7 @@ class Spectrum(Result):
     divergence_error: np.ndarray
     conditioning: np.ndarray
     spread: np.ndarray | None = None
+    moved: np.ndarray | None = None
     state: dict[str, np.ndarray] | None = None
     unit: Unit = None  # type: ignore[assignment]  # filled in below from the system's kind
 
@@ -152,13 +156,19 @@ class Spectrum(Result):
 
     @property
     def kind(self) -> np.ndarray:
-        """(...) str: fixed point, cycle, torus, chaos or hyperchaos, judged with the errors; or "restricted"."""
+        """(...) str: fixed point, cycle, torus, chaos or hyperchaos, judged with the errors.
+
+        Systems driven by inputs, time or noise have a "stable response" (all exponents negative: orbits from different
+        starts meet), a "neutral response" (the largest is zero), chaos or hyperchaos. "fixed point or cycle" where
+        nobody looked at the orbit of a map, "restricted" with `subspace=`, "unknown" without numbers.
+        """
         info = self.system
         if "subspace" in self.settings:  # what happens across a synchronised state is not what happens on it
             return np.full(np.shape(self.status), "restricted")[()]
         return statistics.classify(
-            *self._natural, kind=info.kind, total_time=self._time, dim=info.dim, autonomous=info.autonomous
-        )
+            *self._natural, kind=info.kind, total_time=self._time, dim=info.dim, autonomous=info.autonomous,
+            moved=self.moved, eps=float(np.finfo(self.settings.get("dtype", "float64")).eps),
+        )  # fmt: skip
 
     def history(self, n_points: int | None = None) -> History:
         """How the exponents settled: means over the run so far, at up to `n_points` even moments."""

@@ -7,6 +7,8 @@ cells always cover the run evenly. Every backend uses this one scheme.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 N_CELLS = 64
@@ -14,7 +16,11 @@ FEWEST_CELLS = 4  # below, a variance says too little to be called an error
 SLOW_MODES = 10
 ZERO = 5.0  # a zero exponent leaves about this much behind, as log growth over a whole run
 
-KINDS = ("unknown", "fixed point", "cycle", "torus", "chaos", "hyperchaos")
+UNKNOWN, FIXED, CYCLE, TORUS, CHAOS, HYPERCHAOS, FIXED_OR_CYCLE, STABLE, NEUTRAL = range(9)
+KINDS = (
+    "unknown", "fixed point", "cycle", "torus", "chaos", "hyperchaos", "fixed point or cycle", "stable response",
+    "neutral response",
+)  # fmt: skip
 
 
 def merge(cells: np.ndarray) -> np.ndarray:
@@ -125,6 +131,8 @@ def classify(
     total_time: np.ndarray | float,
     dim: int | None = None,
     autonomous: bool = True,
+    moved: np.ndarray | None = None,
+    eps: float = 2.0**-52,
 ) -> np.ndarray:
     """What attractor a spectrum belongs to, judged with the errors.
 
@@ -143,14 +151,20 @@ def classify(
     dim : int, optional
         Dimension of the state, when k may be smaller. Then "chaos" of k = 1 leaves open whether it is hyperchaos.
     autonomous : bool
-        False for a flow driven in time, which has no zero exponent of its own and is judged like a map.
+        False for systems driven by inputs, time or noise. A driven flow has no zero exponent of its own.
+    moved : (...), optional
+        How far one step more moves the last state of a map, relative to its size; NaN where nobody looked.
+    eps : float
+        Unit roundoff of the run.
 
     Returns
     -------
     (...) array of str
         One of `KINDS`. Flows: fixed point (all negative), cycle (one zero, no positive), torus (more zeros),
-        chaos (one positive), hyperchaos (more). Maps: cycle (all negative; a fixed point is a cycle of period 1),
-        torus (leading zero), chaos, hyperchaos. "unknown" for NaN, without an error, or when k is too small.
+        chaos (one positive), hyperchaos (more). Maps: fixed point or cycle (all negative; which of them, `moved`
+        says), torus (leading zero), chaos, hyperchaos. Driven systems: stable response (all negative: the orbit is
+        decided by the drive), neutral response (leading zero), chaos, hyperchaos. "unknown" for NaN, without an error,
+        or when k is too small.
     """
     exponents, stderr = np.asarray(exponents, dtype=np.float64), np.asarray(stderr, dtype=np.float64)
     dead = np.isneginf(exponents)
@@ -161,8 +175,23 @@ def classify(
         zero = ((np.abs(exponents) <= bound) & ~dead).sum(axis=-1)
     if kind == "flow" and autonomous:
         blind = blind | ((positive == 0) & (zero == 1) & (exponents.shape[-1] == 1) & (dim not in (None, 1)))
-        still = np.select([zero >= 2, zero == 1], [3, 2], 1)
+        still = np.select([zero >= 2, zero == 1], [TORUS, CYCLE], FIXED)
+    elif autonomous:
+        still = np.where(zero > 0, TORUS, _of_map(exponents, total_time, moved, eps))
     else:
-        still = np.where(zero > 0, 3, 2)
-    code = np.select([blind, positive >= 2, positive == 1], [0, 5, 4], still)
+        still = np.where(zero > 0, NEUTRAL, STABLE)
+    code = np.select([blind, positive >= 2, positive == 1], [UNKNOWN, HYPERCHAOS, CHAOS], still)
     return np.array(KINDS)[code]
+
+
+def _of_map(exponents: np.ndarray, total_time: Any, moved: np.ndarray | None, eps: float) -> np.ndarray:
+    """Fixed point or cycle, for maps whose exponents are all negative.
+
+    On the way to a fixed point e^(l_1 T) of the first distance, taken as the size of the state, is left after a time T.
+    """
+    if moved is None:
+        return np.full(exponents.shape[:-1], FIXED_OR_CYCLE)
+    with np.errstate(all="ignore"):
+        left = np.exp(np.max(exponents, axis=-1) * np.asarray(total_time))
+        resting = moved <= np.fmax(np.sqrt(eps), left)
+    return np.select([np.isnan(moved), resting], [FIXED_OR_CYCLE, FIXED], CYCLE)

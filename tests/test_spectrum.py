@@ -205,7 +205,8 @@ def test_kinds():
     assert lorenz.kind.tolist() == ["fixed point", "fixed point", "chaos"]
     towel = fl.spectrum(fl.systems.folded_towel(), steps=5_000)
     assert towel.kind == "hyperchaos" and towel.n_positive == 2
-    assert fl.spectrum(HENON, parameters={"a": [0.2, 1.4]}, steps=5_000).kind.tolist() == ["cycle", "chaos"]
+    henon = fl.spectrum(HENON, parameters={"a": [0.2, 0.9, 1.4]}, steps=5_000)  # periods 1 and 2, chaos
+    assert henon.kind.tolist() == ["fixed point", "cycle", "chaos"] and henon.moved[0] < 1e-15 < 0.1 < henon.moved[1]
     failed = fl.spectrum(HENON, parameters={"a": [10.0, 1.4]}, steps=5_000)
     assert failed.kind.tolist() == ["unknown", "chaos"] and failed.n_positive.tolist() == [-1, 1]
 

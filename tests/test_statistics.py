@@ -113,15 +113,26 @@ FLOWS = {
     "hyperchaos": (0.2, 0.1, -4.0),
     "unknown": (np.nan, np.nan, np.nan),
 }
-MAPS = {"cycle": (-0.5, -1.0), "torus": (1e-4, -0.2), "chaos": (0.42, -1.6), "hyperchaos": (0.43, 0.38)}
+MAPS = {"fixed point or cycle": (-0.5, -1.0), "torus": (1e-4, -0.2), "chaos": (0.42, -1.6), "hyperchaos": (0.43, 0.38)}
+DRIVEN = {"stable response": (-0.5, -1.0), "neutral response": (1e-4, -0.2), "chaos": (0.42, -1.6)}
 
 
 def test_kinds_of_flows_and_maps():
-    for kinds, kind in ((FLOWS, "flow"), (MAPS, "map")):
+    for kinds, kind, free in ((FLOWS, "flow", True), (MAPS, "map", True), (DRIVEN, "flow", False), (DRIVEN, "map", False)):
         spectra = np.array(list(kinds.values()))
-        found = classify(spectra, np.full(spectra.shape, 1e-4), kind=kind, total_time=np.full(len(kinds), 1e4))
-        assert found.tolist() == list(kinds)
-    assert set(FLOWS) == set(statistics.KINDS)
+        errors, time = np.full(spectra.shape, 1e-4), np.full(len(kinds), 1e4)
+        assert classify(spectra, errors, kind=kind, total_time=time, autonomous=free).tolist() == list(kinds)
+    assert {*FLOWS, *MAPS, *DRIVEN} == set(statistics.KINDS)
+
+
+@pytest.mark.parametrize("moved,expected", [
+    (0.0, "fixed point"), (1e-10, "fixed point"), (1e-3, "cycle"), (np.nan, "fixed point or cycle"),
+])  # fmt: skip
+def test_one_step_more_tells_fixed_points_from_cycles(moved, expected):
+    """Of the way to a fixed point, e^(l T) may be left: here e^-100, then e^-6.9, a thousandth."""
+    judge = lambda time: classify([[-0.1]], [[1e-5]], kind="map", total_time=time, moved=np.array([moved]))  # noqa: E731
+    assert judge(1000.0) == expected
+    assert judge(69.0) == ("fixed point" if moved == 1e-3 else expected)
 
 
 def test_kind_is_judged_with_the_errors():
@@ -133,8 +144,8 @@ def test_kind_is_judged_with_the_errors():
     assert judge([0.02, -0.5, -3.0], 0.001, total_time=100.0) == "cycle"
     assert judge([0.02, -0.5, -3.0], np.inf) == judge([0.02, -0.5, -3.0], np.nan) == "unknown"
     assert judge([0.02, -0.5, -3.0], 0.001, total_time=0) == "unknown"
-    assert judge([-np.inf, -np.inf], 0.0, kind="map") == "cycle"
-    assert judge([-0.1, -0.1], 1e-3, autonomous=False) == "cycle"
+    assert judge([-np.inf, -np.inf], 0.0, kind="map", moved=0.0) == "fixed point"
+    assert judge([-0.1, -0.1], 1e-3, autonomous=False) == "stable response"
     assert judge([0.0], 1e-3, dim=3) == "unknown" and judge([0.0], 1e-3) == "cycle"
     assert judge([0.5], 1e-3, dim=3) == "chaos" and judge([-0.5], 1e-3, dim=3) == "fixed point"
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastlyap.errors import InputError
-from fastlyap.machines import assembly, delays, drives, exponential, subspace
+from fastlyap.machines import assembly, delays, drives, exponential, rest, subspace
 from fastlyap.machines.average import frame_of, judge
 from fastlyap.machines.planning import Plan
 from fastlyap.reference import adjoint, growth, orbit
@@ -16,6 +16,7 @@ from fastlyap.reference.cells import CellDynamics
 from fastlyap.reference.delayed import Past
 from fastlyap.reference.dynamics import Dynamics
 from fastlyap.reference.noise import Noise
+from fastlyap.reference.step import step
 from fastlyap.request import SpectrumRequest, TrajectoryRequest
 from fastlyap.result import Spectrum, Trajectory
 from fastlyap.statistics import block_stderr
@@ -136,7 +137,11 @@ def spectrum(request: SpectrumRequest, plan: Plan) -> Spectrum:
     )  # fmt: skip
     end = how.t0 + (request.transient + request.steps) * how.dt
     code = subspace.judged(request.system, found.x, request.members.p, end, numbers.status)
-    return assembly.spectrum(request, plan, [numbers._replace(status=code)], [])
+    moved = numbers.moved
+    if rest.asked(request.system):
+        after = step(dynamics(request), end, found.x[:, None], np.zeros_like(found.x[:, 0])).Z[:, 0]
+        moved = rest.distance(found.x, after)
+    return assembly.spectrum(request, plan, [numbers._replace(status=code, moved=moved)], [])
 
 
 def trajectory(request: TrajectoryRequest, plan: Plan) -> Trajectory:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlyap import cast, lyapunov
 from fastlyap.errors import InputError
+from fastlyap.machines import covectors
 
 STARTS = 32  # members of an autonomous cell or of one drive
 STEPS = 200  # of an autonomous cell, by default
@@ -16,6 +17,7 @@ NUMBERS = 4_000_000  # of Jacobians at a time
 LEADING = 4  # exponents
 LONG = 2_000  # steps that exponents are averaged over where no drive ends them
 SPREAD = 0.1
+FAR = float(np.finfo(np.float64).max)  # states of unbounded cells may grow while they are numbers
 
 
 class Steps(NamedTuple):
@@ -68,30 +70,22 @@ def _members(cell: Any, wish: int) -> int:
 def measure(cell: Any, given: Sequence, end: np.ndarray | None, seed: int) -> Steps:
     """Covectors `end` (members, n) at the last state, random ones by default, pulled back step by step."""
     T, members = given.steps, len(given.starts)
-    run = {"drive": given.drive} if given.drive is not None else {"transient": TRANSIENT}
-    states = lyapunov.trajectory(cell, given.starts, steps=T, **run).state
+    drive = {"drive": given.drive, "transient": 0} if given.drive is not None else {"transient": TRANSIENT}
+    run = {**lyapunov.spectrum.__kwdefaults__, "k": 1, "steps": T, "every": 1, "escape_radius": FAR, **drive}
+    request = lyapunov.spectrum_request(cell, given.starts, None, run)
     w = np.random.default_rng(seed).standard_normal((members, cell.dim)) if end is None else end
-    logs = np.full((T, members), -np.inf)
-    total = np.zeros(members)
-    with np.errstate(all="ignore"):
-        for t in range(T - 1, -1, -1):
-            size = np.linalg.norm(w, axis=1)
-            total = total + np.log(size)
-            logs[t] = total
-            w = np.where(size[:, None] > 0, w / size[:, None], 0.0)
-            if t:  # the gradient by the state before the step that led to states[:, t]
-                u = {} if given.drive is None else {"u": given.drive[:, t]}
-                w = np.einsum("ei,eij->ej", w, cell.jacobian(states[:, t - 1], t, **u))
-    return Steps(np.full(T, cell.dim), np.mean(states**2, axis=(0, 2)), logs)
+    states, logs = covectors.pulled_back(request, lyapunov.spectrum_plan(request, "auto", None), w)
+    return Steps(np.full(T, cell.dim), np.mean(states**2, axis=(0, 2)), logs.T)
 
 
 def exponents(cell: Any, given: Sequence) -> np.ndarray:
     """Medians over some members of the leading exponents."""
     few, k = given.starts[:LEADING], min(LEADING, cell.dim)
     if given.drive is not None:
-        found = lyapunov.spectrum(cell, few, k=k, drive=given.drive[: len(few)])
+        run: dict[str, Any] = {"drive": given.drive[: len(few)]}
     else:
-        found = lyapunov.spectrum(cell, few, k=k, steps=max(LONG, 5 * given.steps), transient=TRANSIENT)
+        run = {"steps": max(LONG, 5 * given.steps), "transient": TRANSIENT}
+    found = lyapunov.spectrum(cell, few, k=k, escape_radius=FAR, progress=False, **run)
     return np.median(found.exponents, axis=0)
 
 

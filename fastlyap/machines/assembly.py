@@ -11,7 +11,7 @@ import numpy as np
 from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
-from fastlyap.machines import delays, drives, noise, subspace
+from fastlyap.machines import delays, drives, noise, rest, subspace
 from fastlyap.machines.average import Chunk, Numbers
 from fastlyap.machines.planning import KEEP_BYTES, Plan
 from fastlyap.request import Integration, Members, SpectrumRequest, TrajectoryRequest
@@ -21,10 +21,8 @@ from fastlyap.status import Status
 
 def info(system: Any) -> SystemInfo:
     """The system's label on a result."""
-    rules = [r for r in (system.recording, system.noise_recording) if r is not None]
-    reads = system.architecture is not None and system.architecture.driven
-    driven = reads or system.noise_count > 0 or any(rule.ops["t"] for rule in rules)
-    return SystemInfo(system.name, system.kind, system.dim, tuple(system.state_names), system.digest, not driven)
+    free = not rest.driven(system)
+    return SystemInfo(system.name, system.kind, system.dim, tuple(system.state_names), system.digest, free)
 
 
 def settings(request: Any, plan: Plan) -> dict[str, Any]:
@@ -75,6 +73,8 @@ def spectrum(request: SpectrumRequest, plan: Plan, parts: list[Numbers], states:
         for name in Numbers._fields
     }
     shaped = {name: value.reshape(members.shape + value.shape[1:]) for name, value in joined.items()}
+    if not rest.asked(request.system):
+        shaped["moved"] = None
     state = None
     if keeps_state(request) and states:
         state = {name: np.concatenate([s[name] for s in states]) for name in states[0]}
@@ -163,6 +163,7 @@ def over_starts(result: Spectrum) -> Spectrum:
         result, **{name: np.take_along_axis(value, order, -1) for name, value in pick.items()}, **sums,
         status=worst.astype(np.int8), failed_step=result.failed_step.max(axis=-1), n_steps=result.n_steps.sum(axis=-1),
         conditioning=result.conditioning.max(axis=-1), x0=result.x0[..., 0, :] if result.x0 is not None else None,
+        moved=None if result.moved is None else np.where(failed, 0.0, result.moved).max(axis=-1),
         parameters={name: value.squeeze(len(result.dims) - 1) for name, value in result.parameters.items()},
         dims=result.dims[:-1], state=None, settings={**result.settings, "members": count},
     )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastlyap import status
 from fastlyap.kernel import layout
-from fastlyap.machines import delays, drives, subspace
+from fastlyap.machines import delays, drives, rest, subspace
 from fastlyap.machines.intervals import choose_intervals, longest, trial_steps
 from fastlyap.machines.rows import new_rows, read_growth, reset, with_cells
 from fastlyap.machines.run import Ensemble, Pace, Stopped
@@ -28,6 +28,7 @@ class Chunk(NamedTuple):
     settled: np.ndarray  # accumulators with the last interval closed
     complete: bool
     converged: np.ndarray  # whether the stop rule was met (all True without one)
+    moved: np.ndarray | None = None  # by one step more, see `rest`; None where nobody looked
 
 
 @functools.lru_cache(maxsize=16)
@@ -77,6 +78,7 @@ def run_chunk(request: SpectrumRequest, part: slice, new_batch, pace: Pace) -> C
     members = start(request, part, new_batch, pace)
     converged = np.ones(len(members), dtype=bool)
     began = complete = False
+    moved = None
     try:
         if request.state is None:
             run_up(members, request)
@@ -89,11 +91,12 @@ def run_chunk(request: SpectrumRequest, part: slice, new_batch, pace: Pace) -> C
                 members.grow_to(index[goal == target], int(target), t0)
         else:
             converged = until_small(members, request, t0)
+        moved = rest.moved(members, request, t0)
         complete = True
     except Stopped:
         if not began:
             untouched(members)
-    return Chunk(members, members.settled(), complete, converged)
+    return Chunk(members, members.settled(), complete, converged, moved)
 
 
 def untouched(members: Ensemble) -> None:
@@ -165,6 +168,7 @@ class Numbers(NamedTuple):
     sum_rule: np.ndarray
     divergence_error: np.ndarray
     conditioning: np.ndarray
+    moved: np.ndarray
 
 
 def numbers(chunk: Chunk, request: SpectrumRequest) -> Numbers:
@@ -188,7 +192,8 @@ def numbers(chunk: Chunk, request: SpectrumRequest) -> Numbers:
     )  # fmt: skip
     end = how.t0 + (request.transient + members.step) * how.dt
     state = members.S[:, : request.system.dim]
-    return found._replace(status=subspace.judged(request.system, state, members.P, end, found.status))
+    code = subspace.judged(request.system, state, members.P, end, found.status)
+    return found._replace(status=code, moved=found.moved if chunk.moved is None else chunk.moved)
 
 
 def failed_steps(A: np.ndarray, step: np.ndarray, transient: int) -> np.ndarray:
@@ -223,5 +228,5 @@ def judge(
     n_steps = np.where(failed, np.maximum(failed_step - transient, 0), step)
     return Numbers(
         np.take_along_axis(rates, order, 1), np.take_along_axis(stderr, order, 1), code, failed_step, n_steps, *checks,
-        conditioning,
+        conditioning, np.full(len(code), np.nan),
     )  # fmt: skip

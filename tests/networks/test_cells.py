@@ -95,6 +95,16 @@ def test_batches_of_gains_and_seeds():
     np.testing.assert_array_equal(many.exponents[:, 1], found.exponents)
 
 
+def test_kinds():
+    """Below the onset a random network rests, above it may be chaotic; a driven cell follows its inputs."""
+    found = fl.spectrum(networks.random_rnn(32, [0.8, 3.0], seed=7), k=2, steps=500, transient=300)
+    assert found.kind.tolist() == ["fixed point", "hyperchaos"]
+    by_reference = fl.spectrum(networks.random_rnn(8, 0.8, seed=6), steps=60, transient=100, backend="reference")
+    assert by_reference.kind == "fixed point" and by_reference.moved < 1e-9
+    follows = fl.spectrum(cell("lstm"), drive=drive(400), transient=50)
+    assert follows.kind == "stable response" and follows.moved is None
+
+
 def test_below_the_onset_exponents_are_those_of_the_weights():
     """At x = 0 the Jacobian is g J."""
     found = fl.spectrum(networks.random_rnn(8, 0.8, seed=6), steps=4000, transient=300)
