@@ -118,7 +118,8 @@ DRIVEN = {"stable response": (-0.5, -1.0), "neutral response": (1e-4, -0.2), "ch
 
 
 def test_kinds_of_flows_and_maps():
-    for kinds, kind, free in ((FLOWS, "flow", True), (MAPS, "map", True), (DRIVEN, "flow", False), (DRIVEN, "map", False)):
+    cases = ((FLOWS, "flow", True), (MAPS, "map", True), (DRIVEN, "flow", False), (DRIVEN, "map", False))
+    for kinds, kind, free in cases:
         spectra = np.array(list(kinds.values()))
         errors, time = np.full(spectra.shape, 1e-4), np.full(len(kinds), 1e4)
         assert classify(spectra, errors, kind=kind, total_time=time, autonomous=free).tolist() == list(kinds)

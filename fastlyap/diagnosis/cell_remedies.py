@@ -40,7 +40,7 @@ def suggest(cell: Any, word: str, rate: float, measured: Callable[[Any], float])
         made = recurrent.lstm(about.inputs, about.hidden, layers=about.layers, outputs=about.outputs or None)
         attempt("an LSTM of the same size", "gates, forget-gate bias + 1", _forgetting(made, 1.0))
     found.sort(key=lambda remedy: (np.isnan(remedy.rate), abs(remedy.rate)))
-    if word == "exploding":
+    if word == "exploding" and rate > 0:  # not where gradients are no numbers
         detail = f"a window of {max(1, round(np.log(TENFOLD) / rate))} steps lets gradients grow {TENFOLD:g}-fold"
         found.append(Remedy("clip, or cut the window", np.nan, detail))
     return tuple(found)

@@ -42,8 +42,6 @@ class Sequence(NamedTuple):
 
 def sequence(cell: Any, drive: Any, seed: int) -> Sequence:
     """Check the drive, or number of steps; starts near the cell's own."""
-    if any(np.ndim(value) > len(cell.shapes[name]) for name, value in cell.parameters.items()):
-        raise InputError("`net` must be one cell, got a batch; diagnose one after the other.")
     m, rng = cell.architecture.inputs, np.random.default_rng(seed)
     if not cell.architecture.driven:
         if drive is not None and (isinstance(drive, bool) or np.ndim(drive)):
@@ -75,7 +73,8 @@ def measure(cell: Any, given: Sequence, end: np.ndarray | None, seed: int) -> St
     request = lyapunov.spectrum_request(cell, given.starts, None, run)
     w = np.random.default_rng(seed).standard_normal((members, cell.dim)) if end is None else end
     states, logs = covectors.pulled_back(request, lyapunov.spectrum_plan(request, "auto", None), w)
-    return Steps(np.full(T, cell.dim), np.mean(states**2, axis=(0, 2)), logs.T)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return Steps(np.full(T, cell.dim), np.mean(states**2, axis=(0, 2)), logs.T)
 
 
 def exponents(cell: Any, given: Sequence) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 WIDTH = 80
 SHOWN = 12  # layers or steps before the middle is left out
 REMEDIES = 7
+MEMBERS = 24  # of a batch, before the rest is left out
 
 
 def of(d: Any) -> str:
@@ -32,6 +33,27 @@ def of(d: Any) -> str:
         lines += _wrapped(note, "  ")
     lines += _remedies(d)
     return "\n".join(lines)
+
+
+def of_many(found: Any) -> str:
+    """A batch in words: how often each verdict was given, and a line for each member."""
+    every, names = list(found.members.flat), list(np.ndindex(found.shape))
+    words, counts = np.unique(found.verdict, return_counts=True)
+    tally = ", ".join(f"{words[i]} {counts[i]}" for i in np.argsort(-counts, kind="stable"))
+    lines = _wrapped(f"Diagnoses of {len(every)} networks, batch {found.shape}: {tally}", "")
+    if not every:
+        return lines[0]
+    lines += _wrapped(f"rates and exponents in {every[0].unit}, towards the input; {_source(every[0])}", "  ")
+    lines += ["", f"  {'member':<12}{'verdict':<11}{'rate':>9}{'rms':>9}{'exponent':>10}  best remedy"]
+    for name, d in list(zip(names, every, strict=True))[:MEMBERS]:
+        index = ",".join(map(str, name))
+        numbers = f"{number(d.rate):>9}{number(d.rate_rms):>9}{number(d.exponents[0]):>10}"
+        best = d.remedies[0].name if d.remedies else ""
+        lines.append(f"  {index:<12}{d.verdict:<11}{numbers}  {best}"[:WIDTH].rstrip())
+    if len(every) > MEMBERS:
+        lines.append(f"  ... {len(every) - MEMBERS} more")
+    index = ", ".join("0" * len(found.shape))
+    return "\n".join([*lines, "", f"  the whole diagnosis of one member: print(diagnoses[{index}])"])
 
 
 def number(value: float) -> str:

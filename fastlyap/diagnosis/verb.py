@@ -8,7 +8,8 @@ import numpy as np
 
 from fastlyap import cast
 from fastlyap import loss as losses
-from fastlyap.diagnosis import cell_remedies, cells, net_remedies, nets, position
+from fastlyap.diagnosis import batches, cell_remedies, cells, net_remedies, nets, position
+from fastlyap.diagnosis.batches import Diagnoses
 from fastlyap.diagnosis.report import Diagnosis
 from fastlyap.diagnosis.verdict import Growth, judge, slope
 from fastlyap.errors import InputError
@@ -20,18 +21,20 @@ BATCHES = 8  # for the norm of the parameters' gradient
 NOT_KNOWN = np.full(3, np.nan)
 
 
-def diagnose(net: Any, x: Any = None, targets: Any = None, loss: Any = None, *, seed: int = 0) -> Diagnosis:
+def diagnose(
+    net: Any, x: Any = None, targets: Any = None, loss: Any = None, *, seed: int = 0
+) -> Diagnosis | Diagnoses:
     """What happens to signals and gradients on their way through a network or a cell, and what would change it.
 
     Parameters
     ----------
     net : Network or recurrent Cell
-        One, not a batch.
+        One, or a batch, of which every member is diagnosed on its own.
     x : array_like
         Samples (..., B, width) of a network; a drive (..., T, m) of a cell, each of many being a sequence of its own;
-        a number of steps for a cell that reads nothing, 200 by default.
+        a number of steps for a cell that reads nothing, 200 by default. Of a batch, the axes in front are the batch's.
     targets : array_like, optional
-        Labels or target outputs; of the last step for cells.
+        Labels or target outputs; of the last step for cells. Common to all members of a batch.
     loss : callable or loss, optional
         `fl.loss.cross_entropy` or `fl.loss.mse`, or one of their values, then without `targets`. By default the former
         for whole numbers and the latter for others. Without both, random covectors stand in for gradients.
@@ -41,12 +44,13 @@ def diagnose(net: Any, x: Any = None, targets: Any = None, loss: Any = None, *, 
     Returns
     -------
     Diagnosis
-        Printable; `fl.plot.gradient_norms` draws it.
+        Printable; `fl.plot.gradient_norms` draws it. Of a batch `Diagnoses`: a line for each member when printed, and
+        `diagnoses[i]` is the Diagnosis of a member.
 
     Raises
     ------
     InputError
-        For batches of networks, samples or drives of a wrong shape, and targets that do not fit.
+        For samples or drives of a wrong shape, and targets that do not fit.
 
     Notes
     -----
@@ -54,16 +58,18 @@ def diagnose(net: Any, x: Any = None, targets: Any = None, loss: Any = None, *, 
     (Pascanu, Mikolov & Bengio, 2013; Schoenholz et al., 2017). Every remedy is tried on a copy, by one more pass.
     """
     seed = cast.count("seed", seed, 0)
-    if isinstance(net, Cell):
-        return _of_cell(net, x, targets, loss, seed)
-    if not isinstance(net, Network):
+    if not isinstance(net, (Cell, Network)):
         raise InputError(f"`net` must be a network or a recurrent cell, got {type(net).__name__}.")
-    return _of_net(net, x, targets, loss, seed)
+    one = _of_cell if isinstance(net, Cell) else _of_net
+    if not (shape := batches.shape_of(net)):
+        return one(net, x, targets, loss, seed)
+    found = np.empty(shape, dtype=object)
+    for index, member, samples in batches.parts(net, x):
+        found[index] = one(member, samples, targets, loss, seed)
+    return Diagnoses(found)
 
 
 def _of_net(net: Network, x: Any, targets: Any, loss: Any, seed: int) -> Diagnosis:
-    if net.batch_shape:
-        raise InputError(f"`net` must be one network, got a batch of shape {net.batch_shape}; take them one by one.")
     if x is None:
         raise InputError(f"`x` is missing: pass samples of shape (..., B, {', '.join(map(str, net.input_shape))}).")
     y = net.forward(x, seed=seed)

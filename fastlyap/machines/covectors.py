@@ -1,4 +1,4 @@
-"""Given covectors pulled back along orbits by the exact transpose of every step, and how they grow from step to step."""
+"""Given covectors pulled back along orbits by the exact transpose of every step, and their growth at each."""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ def _drawn(layers: Callable, shape: tuple[int, ...], gain: Any, seed: Any) -> di
     gains, seeds = initialise.members("gain", initialise.gains("gain", gain), initialise.seeds(seed))
     found = []
     for factor, each in zip(gains.flat, seeds.flat, strict=True):
-        rng, values = np.random.default_rng(int(each)), {}
+        rng = np.random.default_rng(int(each))
+        values: dict[str, np.ndarray] = {}
         for layer, inner, prefix in sequence(layers(float(factor)), shape):
             values |= layer.draw(inner, prefix, rng)
         found.append(values)

@@ -22,6 +22,9 @@ def gradient_norms(diagnosis: Any, *, ax: Any = None) -> Any:
     matplotlib Axes
         Logarithmic; the loss is on the right. Layers that no gradient comes to are left out.
     """
+    if hasattr(diagnosis, "members"):
+        told = f"got a batch {diagnosis.shape}; pass diagnosis[0], say"
+        raise InputError(f"`diagnosis` must be that of one network, {told}.")
     if not hasattr(diagnosis, "gradient_median"):
         raise InputError(f"`diagnosis` must be what `fl.diagnose` returns, got {type(diagnosis).__name__}.")
     d, ax = diagnosis, style.new_axes(ax)

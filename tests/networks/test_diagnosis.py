@@ -53,7 +53,7 @@ def test_gradients_of_a_chaotic_cell_grow_at_its_exponent():
     """Random tanh cell, N = 64, g = 3: the slope of the median gradient and the largest exponent agree."""
     d = fl.diagnose(random_rnn(64, 3.0, seed=0), 200)
     assert d.exponents[0] == pytest.approx(0.2754, abs=0.01)
-    assert d.rate == pytest.approx(d.exponents[0], abs=0.012)
+    assert d.rate == pytest.approx(d.exponents[0], abs=0.01)
     assert d.verdict == "exploding" and d.rate < d.rate_rms
     assert any("gain g = 1" in remedy.name and abs(remedy.rate) < 0.1 for remedy in d.remedies)
     check_text(d)
@@ -156,7 +156,6 @@ BAD = {
     "not a net": (lambda: fl.diagnose(fl.systems.henon(), X), "must be a network or a recurrent cell"),
     "no samples": (lambda: fl.diagnose(NET), "`x` is missing"),
     "width": (lambda: fl.diagnose(NET, X[:, :5]), r"`x` must have shape \(..., B, 6\)"),
-    "batch": (lambda: fl.diagnose(NET.with_parameters(**{"0.bias": np.zeros((2, 4))}), X), "one network"),
     "loss alone": (lambda: fl.diagnose(NET, X, loss=fl.loss.mse), "`targets` are missing"),
     "twice": (lambda: fl.diagnose(NET, X, LABELS, fl.loss.cross_entropy(LABELS)), "`targets` must be left out"),
     "no loss": (lambda: fl.diagnose(NET, X, LABELS, "mse"), "`loss` must be"),
@@ -167,7 +166,6 @@ BAD = {
     "drive": (lambda: fl.diagnose(CELL, np.zeros((9, 3))), r"drive of shape \(..., T, 2\)"),
     "one step": (lambda: fl.diagnose(CELL, np.zeros((1, 2))), "T >= 2"),
     "steps": (lambda: fl.diagnose(random_rnn(4, 1.0), np.zeros((9, 2))), "must be a number of steps"),
-    "cells": (lambda: fl.diagnose(random_rnn(4, np.ones(2)), 9), "one cell, got a batch"),
 }  # fmt: skip
 
 
