@@ -52,19 +52,28 @@ class Crew:
         return self.executor.submit(perform, replace(task, nonce=next(_nonces)))
 
     def revive(self, problem: BaseException) -> None:
-        """A new executor after one that broke."""
+        """A new executor after one that broke, or whose workers hang."""
         if self.make is None:
             raise ConnectionError(
                 f"the executor's workers died ({problem}). A new one cannot be made from here: pass a function that "
                 "makes it, executor=lambda: ProcessPoolExecutor(...), and the member that does it will be found."
             ) from problem
-        self.executor.shutdown(wait=False, cancel_futures=True)
+        self._end(at_once=True)
         self.executor = self.make()
 
-    def close(self) -> None:
-        """End an executor that was made here."""
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        """End an executor that was made here; at once where something else went wrong."""
         if self.make is not None:
-            self.executor.shutdown(wait=False, cancel_futures=True)
+            self._end(at_once=kind is not None)
+
+    def _end(self, *, at_once: bool) -> None:
+        workers = list((getattr(self.executor, "_processes", None) or {}).values()) if at_once else []
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        for worker in workers:  # one that hangs would keep this process from ending, too
+            worker.kill()
 
 
 class Run:
@@ -80,7 +89,6 @@ class Run:
         self.suspects: deque[Piece] = deque()
         self.seconds: float | None = None  # per chunk
         self.room = crew.size()
-        self.given_up: list[int] = []
 
     def all(self, pieces: Iterable[Piece], count: int) -> bool:
         """Compute pieces and hand each to `take`; whether Ctrl-C was not heard."""
@@ -114,13 +122,16 @@ class Run:
 
     def _send(self, pieces: tuple[Piece, ...]) -> None:
         target = self.how.target if self.shapes() is not None else None
-        allowed = float("inf") if self.how.timeout is None else 2 * len(pieces) * self.how.timeout + GRACE
         try:
             future = self.crew.submit(replace(self.how, pieces=pieces, target=target))
         except BrokenExecutor as problem:
             self._broken(problem, pieces)
             return
-        self.at_work[future] = pieces, time.monotonic() + allowed
+        self.at_work[future] = pieces, self._deadline(len(pieces))
+
+    def _deadline(self, chunks: int) -> float:
+        """When a task of so many chunks that was sent now must be back."""
+        return float("inf") if self.how.timeout is None else time.monotonic() + 2 * chunks * self.how.timeout + GRACE
 
     def _withdraw(self) -> None:
         """Take back what no worker has begun."""
@@ -146,8 +157,12 @@ class Run:
         for future in [f for f, (_, end) in self.at_work.items() if now > end]:
             pieces, _ = self.at_work.pop(future)
             future.cancel()
-            self.given_up += [piece.chunk for piece in pieces]
-            self.report.say(f"chunk {pieces[0].chunk} and {len(pieces) - 1} more did not come back; left pending")
+            told = f"chunk {pieces[0].chunk} and {len(pieces) - 1} more did not come back"
+            if self.crew.make is not None:
+                self.report.say(f"{told}; their workers are replaced")
+                self._broken(TimeoutError("no answer"), pieces)
+                return
+            self.report.say(f"{told}; left pending")
 
     def _taken(self, pieces: tuple[Piece, ...], outcomes: list[Outcome]) -> None:
         for piece, outcome in zip(pieces, outcomes, strict=True):
@@ -192,10 +207,11 @@ class Run:
         self.take(piece, outcome)
 
     def _attempt(self, piece: Piece) -> Outcome:
-        future = self.crew.submit(replace(self.how, pieces=(piece,), target=None))
+        future, end = self.crew.submit(replace(self.how, pieces=(piece,), target=None)), self._deadline(1)
         try:
             while not wait([future], timeout=PATIENCE).done:
-                pass
+                if time.monotonic() > end:
+                    raise BrokenExecutor("no answer")
             return self._result(future)[0]
         except BrokenExecutor as problem:
             self.crew.revive(problem)

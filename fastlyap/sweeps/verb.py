@@ -121,9 +121,8 @@ def run(
     how = Task((), timeout=seconds, mixed=mixed)
     again = f"Go on with the same call{f', or: fastlyap resume {place}' if isinstance(target, (str, Path)) else ''}"
     with ExitStack() as stack, _advised(again):
-        crew = None if executor is None else Crew(executor)
+        crew = None if executor is None else stack.enter_context(Crew(executor))
         if crew is not None:
-            stack.callback(crew.close)
             job = job.on(options.get("threads") or 1)
         box = cut(job.shape, chunk_of(job, chunk, max_memory, 1 if crew is None else crew.size())).box
         plain = {name: value for name, value in options.items() if name not in (command or {})}

@@ -109,13 +109,18 @@ def outcome_of(chunk: int, seconds: float, arrays: dict[str, np.ndarray], told: 
 
 
 def _watched(timeout: float | None, progress: Callable[[float], Any] | None) -> Any:
-    """A progress callback that ends the work when its time is over; False where nobody asks."""
+    """A progress callback that ends the work when its time is over; False where nobody asks.
+
+    The clock starts when the first slice of work is done, since what comes before is compilation.
+    """
     if timeout is None:
         return progress or False
-    end = time.monotonic() + timeout
+    begun: list[float] = []
 
     def look(share: float) -> None:
-        if time.monotonic() > end:
+        if not begun:
+            begun.append(time.monotonic())
+        if time.monotonic() - begun[0] > timeout:
             raise TimeoutError(f"no result after {timeout:g} s")
         if progress is not None:
             progress(share)

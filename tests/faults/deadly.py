@@ -1,4 +1,4 @@
-"""A map whose members with `fate` beyond 1.5 kill the process that computes them, and that is slow at will."""
+"""A map whose members kill the process that computes them where `fate` > 1.5, and never come to an end above 2.5."""
 
 import ctypes
 import math
@@ -11,6 +11,9 @@ abort.restype = None
 
 
 def rule(t, x, p, out):
+    if p[1] > 2.5:
+        while p[1] > 2.5:
+            pass
     if p[1] > 1.5:
         abort()
     s = 0.0

@@ -57,15 +57,16 @@ class TestKills:
         drill.same(store, drill.truth())
 
     @pytest.mark.slow
-    def test_of_every_worker_that_meets_one_member(self, store):
+    @pytest.mark.parametrize(("fate", "timeout"), [(2.0, None), (3.0, 1.0)], ids=["dies", "hangs"])
+    def test_of_every_worker_that_meets_one_member(self, store, monkeypatch, fate, timeout):
         import deadly
 
-        fate = np.zeros(8)
-        fate[5] = 2.0
-        grid = dict(r=np.linspace(3.6, 3.9, 8), fate=fate)
-        found = fl.sweep(
-            "maximal", deadly.system(), grid, store=store, chunk=4, executor=henon_plane.pool, progress=False, **HOW
-        )
+        monkeypatch.setattr(crews, "GRACE", 25.0)
+        fates = np.zeros(8)
+        fates[5] = fate
+        grid = dict(r=np.linspace(3.6, 3.9, 8), fate=fates)
+        how = dict(chunk=2, executor=henon_plane.pool, progress=False, timeout=timeout, **HOW)
+        found = fl.sweep("maximal", deadly.system(), grid, store=store, **how)
         assert list(found.status) == [0, 0, 0, 0, 0, 6, 0, 0]
 
 
@@ -85,6 +86,14 @@ class Fragile:
 
     def shutdown(self, **words):
         self.pool.shutdown(**words)
+
+
+class Silent(Fragile):
+    """An executor that never answers when it meets one value of the parameter a."""
+
+    def submit(self, fn, task):
+        met = any(self.deadly in piece.job.request.members.p for piece in task.pieces)
+        return Future() if met else self.pool.submit(fn, task)
 
 
 class KilledWorker(Exception):
@@ -130,15 +139,15 @@ class TestWorkers:
 
     def test_a_task_that_never_comes_back(self, store, wanted, monkeypatch):
         monkeypatch.setattr(crews, "GRACE", 0.2)
-
-        class Silent(Fragile):
-            def submit(self, fn, task):
-                silent = any(self.deadly in piece.job.request.members.p for piece in task.pieces)
-                return Future() if silent else self.pool.submit(fn, task)
-
         found = swept(store, executor=Silent(float(GRID["a"][20])), timeout=0.5)
         assert (found.status == fl.Status.PENDING).tolist() == [False] * 16 + [True] * 8
         np.testing.assert_array_equal(swept(store).exponents[:], wanted)
+
+    def test_a_member_that_never_comes_back_is_found(self, store, wanted, monkeypatch):
+        monkeypatch.setattr(crews, "GRACE", 0.8)
+        found = swept(store, executor=lambda: Silent(float(GRID["a"][20])), timeout=0.1)
+        assert np.flatnonzero(found.status).tolist() == [20] and found.failed == 1
+        np.testing.assert_array_equal(np.delete(found.exponents[:], 20, 0), np.delete(wanted, 20, 0))
 
     def test_the_scheduler_goes_away(self, store):
         class Gone(Fragile):
@@ -235,26 +244,32 @@ class TestCtrlC:
         assert stop.value.partial.done < 24 and "resume" in str(stop.value)
 
     def test_among_workers(self, store):
-        with ThreadPoolExecutor(2) as pool:
-            timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        class Stopped(Fragile):
+            def submit(self, fn, task):
+                if sum(piece.chunk for piece in task.pieces) >= 4:
+                    os.kill(os.getpid(), signal.SIGINT)
+                return super().submit(fn, task)
 
-            class Slow(Fragile):
-                def submit(self, fn, task):
-                    return pool.submit(lambda: (time.sleep(0.3), fn(task))[1])
-
-            timer.start()
-            with pytest.raises(fl.Interrupted) as stop:
-                swept(store, executor=Slow(-1.0), chunk=2)
+        with pytest.raises(fl.Interrupted) as stop:
+            swept(store, executor=lambda: Stopped(-1.0), chunk=2)
         assert 0 < stop.value.partial.done < 24
         assert swept(store).done == 24
 
     @pytest.mark.slow
-    def test_twice(self, store):
-        code = f"import henon_plane, fastlyap as fl; henon_plane.HOW['steps'] = 10**9; henon_plane.run({str(store)!r})"
-        process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parent, stderr=subprocess.PIPE)
-        time.sleep(8.0)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) != 0
-        process.stderr.close()
+    @pytest.mark.parametrize("words", ["", ", ['workers']"])
+    def test_twice(self, store, words):
+        code = f"import henon_plane; henon_plane.HOW['steps'] = 4 * 10**6; henon_plane.run({str(store)!r}{words})"
+        if words:  # what starts processes must be a file
+            script = store.parent / "script.py"
+            script.write_text(f"if __name__ == '__main__':\n    {code}")
+        command = [script] if words else ["-c", code]
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=Path(__file__).parent, stderr=subprocess.PIPE, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+        assert drill.begun(store, process)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode != 0 and b"Go on with the same call" in said
