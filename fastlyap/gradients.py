@@ -18,6 +18,7 @@ from fastlyap.machines import (
     kernel_methods,
     net_gradients,
     noise,
+    reference_gradient,
     shadowing,
 )
 from fastlyap.machines.gradient_reasons import Reason
@@ -182,6 +183,9 @@ def gradient(
         Backprop otherwise, also for networks without noise.
     keep_members : bool
         Keep every member's gradient in the result.
+    backend : "auto", "cpu" or "reference"
+        "reference" is plain NumPy from the formulas, slow, with the same result; pilot runs that choose settings stay
+        compiled.
     Others as in `fl.spectrum`.
 
     Returns
@@ -199,8 +203,10 @@ def gradient(
     ours = ("dtype", "objective")
     again = functools.partial(gradient, **{name: value for name, value in given.items() if name not in ours})
     request = gradient_request(system, objective, wrt, x0, parameters, given)
-    if backend not in ("auto", "cpu"):
-        raise InputError(f'`backend` must be "auto" or "cpu" for gradients, got {backend!r}.')
+    known = ("auto", "cpu") if isinstance(request, NetGradientRequest) else ("auto", "cpu", "reference")
+    if backend not in known:
+        raise InputError(f"`backend` must be {_either(known)} for this gradient, got {backend!r}: gradients of systems "
+                         "run on the CPU or by the plain reference, those of networks on the CPU.")  # fmt: skip
     results = run_gradient(request, backend, threads, progress)
     several = objective if isinstance(objective, (tuple, list)) else (objective,)
     for result, one in zip(results, several, strict=True):
@@ -208,6 +214,12 @@ def gradient(
         if throw:
             raise_failures(result)
     return results if isinstance(objective, (tuple, list)) else results[0]
+
+
+def _either(words: tuple[str, ...]) -> str:
+    """The words as alternatives."""
+    quoted = [f'"{word}"' for word in words]
+    return " or ".join([", ".join(quoted[:-1]), quoted[-1]])
 
 
 def gradient_plan(request: Request, backend: Any, threads: Any) -> Plan:
@@ -245,6 +257,8 @@ def _run(request: Request, backend: Any, threads: Any, progress: Any) -> tuple[G
     if isinstance(request.method, Backprop):
         found, starts = backprop.run(request, backend, threads, progress)
         stats = backprop.judged(request, found, checks)
+    elif backend == "reference":
+        found, starts, stats = reference_gradient.run(request, checks, threads, progress)
     elif isinstance(request.method, Shadowing):
         found, starts, stats = shadowing.run(request, checks, backend, threads, progress)
     elif isinstance(request.method, FastResponse):

@@ -28,7 +28,7 @@ def dynamics(request: Any) -> Dynamics | CellDynamics:
     system, how = request.system, request.integration
     if system.architecture is not None:
         return _cells(request)
-    rule = system.function or _replayed(system, system.recording)
+    rule = system.function or replayed(system, system.recording)
     names = tuple(system.parameters)
     shapes = tuple(np.shape(value) for value in system.parameters.values())
     return Dynamics(
@@ -88,11 +88,11 @@ def _noise(system: Any, seed: int) -> Noise | None:
     """The system's noise, its size by the recording."""
     if not system.noise_count:
         return None
-    size = system.noise_recording and _replayed(system, system.noise_recording)
+    size = system.noise_recording and replayed(system, system.noise_recording)
     return Noise(size, system.noise_directions, system.noise_is_additive, system.noise_count, seed)
 
 
-def _replayed(system: Any, recording: Any) -> Callable:
+def replayed(system: Any, recording: Any) -> Callable:
     """A recording as a function of t, x, p and, if need be, the normals of the step."""
     if recording is None:
         raise InputError('`backend` "reference" cannot run a system of kernels that were not recorded; use "cpu".')

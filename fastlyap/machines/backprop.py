@@ -13,7 +13,9 @@ from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_starts import Starts, after, run_up
 from fastlyap.machines.orbit import Members, cuts, fate, forward, origin
 from fastlyap.machines.planning import Plan
+from fastlyap.machines.reference_orbits import Run
 from fastlyap.machines.run import Pace
+from fastlyap.reference.sensitivity import backprop as page
 from fastlyap.request import GradientRequest
 from fastlyap.status import NOT_FINITE
 
@@ -27,12 +29,28 @@ def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
 
 def run(request: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple[Members, Starts]:
     """Every member's objectives and gradients."""
+    if name == "reference":
+        return plainly(request, progress)
     plan = planned(request, name, threads)
     program = plain_program(request)
     starts = run_up(request, program, plan, progress)
     request = after(request, starts)
     parts = run_chunks(lambda part, pace: _chunk(request, program, starts, part, pace), plan, progress)
     return Members.joined(parts), starts
+
+
+def plainly(request: GradientRequest, progress: Any) -> tuple[Members, Starts]:
+    """Every member's objectives and gradients by the plain path."""
+    run, phi, grads, reach = Run(request, progress), [], [], []
+    formula = page.terminal if request.kind == "terminal" else page.average
+    for j in range(len(request.objectives)):
+        made = run.linearised(j)
+        by_parameter, by_start = formula(made, request.method.window)
+        phi.append(made.phi)
+        grads.append(np.concatenate([by_parameter, by_start], axis=1) if request.by_start else by_parameter)
+        reach.append(np.linalg.norm(by_start, axis=1) * (1 if request.kind == "terminal" else request.steps))
+    found = run.members(phi, clipped(np.stack(grads, axis=1), request.method), {"reach": np.stack(reach, axis=1)})
+    return found, run.starts
 
 
 @np.errstate(all="ignore")

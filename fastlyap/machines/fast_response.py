@@ -55,7 +55,7 @@ def check(request: GradientRequest) -> None:
                          f"the window of {widest}, got {request.steps}.")  # fmt: skip
 
 
-def _program(request: GradientRequest) -> tuple[Program, int]:
+def response_program(request: GradientRequest) -> tuple[Program, int]:
     """The program, and the row of P where pairs of vectors are put."""
     pairs = request.members.p.shape[1]
     P = np.concatenate([request.members.p, np.zeros((len(request.members), 2 * request.system.dim))], axis=1)
@@ -82,14 +82,13 @@ def run(
     J, p = len(request.objectives), len(request.columns)
     windows = windows_of(request.method.window, request.steps, request.repetitions)
     plan = planned(request, name, threads)
-    program, pairs = _program(request)
+    program, pairs = response_program(request)
     starts = run_up(request, program, plan, progress)
     choice = shadowing_pilot.choose(request, program, starts, plan, False)
     found = empty(request, int(choice.modes.max(initial=0)))
     B = len(request.members)
     parts = np.zeros((B, J, p)), np.zeros((B, len(windows), J, p))
-    skip = np.ceil(TURNING / np.maximum(choice.gap * choice.segment, 1e-3)).astype(np.int64) + 1
-    settings = np.stack([choice.modes, choice.segment, skip], axis=1)
+    settings = np.stack([choice.modes, choice.segment, turning(choice)], axis=1)
     for modes, length, ends in np.unique(settings, axis=0):
         points = np.flatnonzero((settings == (modes, length, ends)).all(axis=1))
         index = (points[:, None] * request.repetitions + np.arange(request.repetitions)).ravel()
@@ -106,8 +105,13 @@ def run(
     checks.doubt(choice.modes != choice.unstable, Reason.OTHER_MODES)
     members = found.members._replace(gradient=parts[0][:, None] - parts[1])
     members = chosen_windows(request, members, windows, checks, stats)
-    _tell_parts(request, members, parts[0], stats)
+    tell_parts(request, members, parts[0], stats)
     return members, starts, stats
+
+
+def turning(choice: shadowing_pilot.Choice) -> np.ndarray:
+    """Segments at either end of the run in which frames turn into place, of every point."""
+    return np.ceil(TURNING / np.maximum(choice.gap * choice.segment, 1e-3)).astype(np.int64) + 1
 
 
 def _chunk_size(program: Program, plan: Plan, shape: Shape, columns: int) -> int:
@@ -116,7 +120,7 @@ def _chunk_size(program: Program, plan: Plan, shape: Shape, columns: int) -> int
     return max(width, min(plan.chunk, CHUNK_NUMBERS // rows // width * width))
 
 
-def _tell_parts(request: GradientRequest, members: Members, shadowing: np.ndarray, stats: dict[str, Any]) -> None:
+def tell_parts(request: GradientRequest, members: Members, shadowing: np.ndarray, stats: dict[str, Any]) -> None:
     """Both parts among the stats of each objective, as means over members (points, p)."""
     points, E = request.points, request.repetitions
     good = (members.status < status.NOT_FINITE).reshape(points, E)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastlyap.errors import InputError
-from fastlyap.machines import noise
+from fastlyap.machines import noise, reference_orbits
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_program import Program, make_plan, plain_program
 from fastlyap.machines.gradient_starts import Starts, after, run_up
@@ -80,7 +80,10 @@ def _moved(request: GradientRequest, j: int, side: float) -> GradientRequest:
 
 
 def _values(everyone: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple:
-    plain, plan = replace(everyone, columns=(), by_start=False), _plan(everyone, name, threads)
+    plain = replace(everyone, columns=(), by_start=False)
+    if name == "reference":
+        return reference_orbits.values(plain, progress)
+    plan = _plan(everyone, name, threads)
     program = plain_program(plain)
     starts = run_up(plain, program, plan, progress)
     plain = after(plain, starts)

@@ -110,7 +110,7 @@ def run(
     stats: dict[str, Any] = {}
     keep, beta, spin = np.zeros(1), np.ones(request.points), np.zeros(request.points, dtype=np.int64)
     if path:
-        keep, beta, spin = _damping(request, checks, stats, name, threads)
+        keep, beta, spin = damping(request, checks, stats, name, threads)
     windows, plan = _windows(request), planned(request, name, threads)
     share = np.repeat(1.0 - beta, request.repetitions)
     program = path_program(request, share) if path else likelihood_program(request)
@@ -134,7 +134,7 @@ def run(
     return found, starts, stats
 
 
-def _damping(request: GradientRequest, checks: Any, stats: dict, name: Any, threads: Any) -> tuple:
+def damping(request: GradientRequest, checks: Any, stats: dict, name: Any, threads: Any) -> tuple:
     """(1 - beta of the steps, beta of the points, steps of each point until covectors have forgotten their end)."""
     method, automatic = request.method, isinstance(request.method.beta, str)
     keep = np.ones(1) if automatic else 1.0 - method.schedule(request.steps)

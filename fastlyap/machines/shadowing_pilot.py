@@ -181,7 +181,7 @@ def _conditioned(R: np.ndarray, levels: int) -> np.ndarray:
     C, bad = R.swapaxes(2, 3) @ R, []
     for _ in range(levels):
         some = slice(None, None, max(1, R.shape[1] // LOOKED_AT))
-        pivots, growth = _pivots(C[:, some]), np.abs(np.diagonal(R, axis1=2, axis2=3))
+        pivots, growth = pivots_of(C[:, some]), np.abs(np.diagonal(R, axis1=2, axis2=3))
         worst = np.maximum(_ratio(pivots) ** 2, _ratio(growth[:, some])).max(axis=1)
         most = np.maximum.accumulate(growth.max(axis=1), axis=1)
         bad.append(~(worst <= CONDITIONING) | ~(most <= GROWTH))
@@ -200,7 +200,7 @@ def _ratio(values: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(values, axis=-1) / np.minimum.accumulate(values, axis=-1)
 
 
-def _pivots(C: np.ndarray) -> np.ndarray:
+def pivots_of(C: np.ndarray) -> np.ndarray:
     """The diagonal of the Cholesky factor of C (..., k, k); NaN where it is not positive."""
     C = C.copy()
     k = C.shape[-1]

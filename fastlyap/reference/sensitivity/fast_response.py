@@ -40,7 +40,7 @@ def second_derivatives(
 
 def response(
     dynamics: Dynamics, columns: tuple[int, ...], orbit: Orbit, frame: np.ndarray, *, length: int, window: int,
-    skip: int = 0, second: Callable = second_derivatives,
+    skip: int = 0, second: Callable = second_derivatives, mean: np.ndarray | None = None,
 ) -> Response:  # fmt: skip
     """Both parts over an orbit of K * length + 2 * window steps of an autonomous map.
 
@@ -54,10 +54,12 @@ def response(
         Segments at either end that serve to turn the frames and are not averaged over.
     second : callable
         As `second_derivatives`; another one shows what they contribute.
+    mean : (B,), optional
+        Of phi, where it is known from a longer run; that of this one by default.
     """
     K = (len(orbit.A) - 2 * window) // length
     e, R = _forward(orbit.A[window:], frame, K, length)
-    psi = _psi(orbit, window)
+    psi = _psi(orbit, window, orbit.phi[:-1].mean(axis=0) if mean is None else mean)
     weights = np.stack([np.ones_like(psi), psi], axis=1)[..., None]
     eps, nu, kept = e[K * length], np.zeros((2, *frame[:, 0].shape)), []  # nu: sources phi_x and f_xx
     for k in reversed(range(K)):
@@ -95,9 +97,9 @@ def _forward(A: np.ndarray, frame: np.ndarray, K: int, length: int) -> tuple[np.
     return np.array(e), np.array(R)
 
 
-def _psi(orbit: Orbit, window: int) -> np.ndarray:
+def _psi(orbit: Orbit, window: int, mean: np.ndarray) -> np.ndarray:
     """psi[n] of the state number window + n, (steps - 2 window + 1, B)."""
-    deviation = orbit.phi - orbit.phi[:-1].mean(axis=0)
+    deviation = orbit.phi - mean
     sums = np.concatenate([np.zeros_like(deviation[:1]), np.cumsum(deviation, axis=0)])
     return sums[2 * window + 1 :] - sums[: len(sums) - 2 * window - 1]
 

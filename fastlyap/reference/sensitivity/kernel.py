@@ -20,17 +20,21 @@ def scores(orbit: Orbit) -> np.ndarray:
     return by_drift + np.einsum("nbip,nbi->nbp", noise.size.p, (b * b - 1.0) / s)
 
 
-def terminal(orbit: Orbit) -> np.ndarray:
-    """Derivative of the expectation of phi(x_N), by each member, (B, p)."""
-    centred = orbit.phi[-1] - orbit.phi[-1].mean()
-    return centred[:, None] * scores(orbit).sum(axis=0) + orbit.phi_p[-1]
+def terminal(orbit: Orbit, gain: np.ndarray | None = None) -> np.ndarray:
+    """Derivative of the expectation of phi(x_N), by each member, (B, p); `gain` (B,) instead of phi minus its mean."""
+    gain = orbit.phi[-1] - orbit.phi[-1].mean() if gain is None else gain
+    return gain[:, None] * scores(orbit).sum(axis=0) + orbit.phi_p[-1]
 
 
-def average(orbit: Orbit, window: int) -> np.ndarray:
-    """Derivative of the long-time average of phi, by each member, (B, p): window + 1 lags."""
-    steps, deviation = len(orbit.A), orbit.phi - orbit.phi[:-1].mean(axis=0)
+def average(orbit: Orbit, window: int, widest: int = 0) -> np.ndarray:
+    """Derivative of the mean of phi(x_n), n = 0 .. N - 1, in the long run, by each member, (B, p): window + 1 lags.
+
+    Steps whose lags reach beyond the last value do not count; nor do those of a `widest` window, so that windows can
+    be compared.
+    """
+    counted, deviation = len(orbit.A) - max(window, widest) - 1, orbit.phi - orbit.phi[:-1].mean(axis=0)
     score = scores(orbit)
     total = np.zeros_like(score[0])
-    for n in range(steps - window):
+    for n in range(counted):
         total = total + score[n] * deviation[n + 1 : n + window + 2].sum(axis=0)[:, None]
-    return total / (steps - window) + orbit.phi_p[:-1].mean(axis=0)
+    return total / counted + orbit.phi_p[:-1].mean(axis=0)

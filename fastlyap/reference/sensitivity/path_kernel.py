@@ -15,36 +15,40 @@ import numpy as np
 from fastlyap.reference.sensitivity.orbit import Orbit
 
 
-def terminal(orbit: Orbit, beta: np.ndarray | float) -> np.ndarray:
-    """Derivative of the expectation of phi(x_N) by each member, (B, p); `beta` one number or one per step."""
-    centred = orbit.phi[-1] - orbit.phi[-1].mean()
-    weight = np.broadcast_to(centred, orbit.A.shape[:2])
+def terminal(orbit: Orbit, beta: np.ndarray | float, gain: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives of the expectation of phi(x_N) by each member: by the parameters (B, p), by the start (B, n).
+
+    beta : one number or one per step; gain : (B,) instead of phi minus its mean
+    """
+    gain = orbit.phi[-1] - orbit.phi[-1].mean() if gain is None else gain
     beta = np.broadcast_to(beta, len(orbit.A))
     nu, total = orbit.phi_x[-1], orbit.phi_p[-1]
     for n in reversed(range(len(orbit.A))):
-        gain, nu = _mixed(orbit, n, beta[n], weight[n], nu)
-        total = total + gain
-    return total
+        step, nu = _mixed(orbit, n, beta[n], gain, nu)
+        total = total + step
+    return total, nu
 
 
-def average(orbit: Orbit, beta: float, window: int, drop: int = 0) -> np.ndarray:
-    """Derivative of the long-time average of phi by each member, (B, p).
+def average(
+    orbit: Orbit, beta: np.ndarray | float, window: int, drop: int = 0, widest: int = 0
+) -> np.ndarray:  # fmt: skip
+    """Derivative of the mean of phi(x_n), n = 0 .. N - 1, in the long run, by each member, (B, p).
 
     Every step answers for the `window` + 1 values of phi that follow it, measured from the member's own mean. The
-    sweep begins `window` + 1 steps before the end; its first `drop` steps are not counted.
+    sweep begins where a `widest` window still meets all its values; its first `drop` steps are not counted.
     """
     steps = len(orbit.A)
+    beta = np.broadcast_to(beta, steps)
     mean = orbit.phi[:-1].mean(axis=0)
     sums = np.concatenate([np.zeros_like(orbit.phi[:1]), np.cumsum(orbit.phi - mean, axis=0)])
-    last = steps - window - 1  # phi(x_{last + window + 1}) is the last value there is
+    end = steps - max(window, widest) - 1
     nu, total = np.zeros_like(orbit.x[0]), 0.0
-    for n in reversed(range(last + 1)):
-        psi = sums[n + window + 2] - sums[n + 1]
-        gain, nu = _mixed(orbit, n, beta, psi, nu)
+    for n in reversed(range(end)):
+        gain, nu = _mixed(orbit, n, beta[n], sums[n + window + 2] - sums[n + 1], nu)
         nu = nu + orbit.phi_x[n]
-        if n <= last - drop:
-            total = total + gain
-    return total / (last + 1 - drop) + orbit.phi_p[:-1].mean(axis=0)
+        if n < end - drop:
+            total = total + gain + orbit.phi_p[n]
+    return total / (end - drop)
 
 
 def burn(beta: float, exponent: float, window: int) -> int:
