@@ -193,15 +193,10 @@ class Terminal(Loss):
 
     fn: Callable
 
-    def recorded(self, m: int) -> Recording:
-        """The function as a recording, for outputs of width m."""
-        return _recorded(self.fn, m)
-
     def value_and_cotangent(self, y: Any) -> tuple[np.ndarray, np.ndarray]:
         y = _outputs(y)
-        outputs = self.recorded(y.shape[-1]).outputs
-        slopes = jacobian_rows(outputs)[0]
-        found = evaluate([*outputs, *slopes.values()], np.moveaxis(y, -1, 0))
+        slopes = _slopes(self.fn, y.shape[-1])
+        found = evaluate([*recorded(self.fn, y.shape[-1]).outputs, *slopes.values()], np.moveaxis(y, -1, 0))
         cotangent = np.zeros(y.shape)
         for i, slope in zip(slopes, found[1:], strict=True):
             cotangent[..., i] = slope / y.shape[-2]
@@ -241,7 +236,8 @@ def terminal(fn: Callable) -> Terminal:
 
 
 @functools.lru_cache(maxsize=64)
-def _recorded(fn: Callable, m: int) -> Recording:
+def recorded(fn: Callable, m: int) -> Recording:
+    """A function of the output of one sample as a recording, for outputs of width m."""
     source = plain(fn)
     one = len(inspect.signature(source).parameters) == 1
 
@@ -250,6 +246,12 @@ def _recorded(fn: Callable, m: int) -> Recording:
 
     rule.__name__ = getattr(source, "__name__", "objective")
     return record(rule, state_names=tuple(f"y{i}" for i in range(m)), parameters={}, components=1)
+
+
+@functools.lru_cache(maxsize=64)
+def _slopes(fn: Callable, m: int) -> dict[int, Any]:
+    """The derivatives of the function by the outputs that it reads."""
+    return jacobian_rows(recorded(fn, m).outputs)[0]
 
 
 def _of_member(values: np.ndarray, index: int, batch: tuple[int, ...], own: int) -> np.ndarray:

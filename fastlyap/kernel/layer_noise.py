@@ -41,12 +41,30 @@ def draw(lanes, width, B, size, key, first, out):
 
 
 @kernel
-def add(B, n, scale, noise, size, at, x, z):
+def _mixed(lanes, width, n, keep, row, share, some, target):
+    """target = keep row + share some, n numbers; `target` may be `row`.
+
+    The last piece of `width` numbers overlaps the one before, and is read before anything is written.
+    """
+    if n < width:
+        for i in range(n):
+            target[i] = keep * row[i] + share * some[i]
+    else:
+        before, given = lanes(slot(row, n - width, width)), lanes(slot(some, n - width, width))
+        last = before[0] * keep + given[0] * share
+        x, b, z = lanes(row), lanes(some), lanes(target)
+        for i in range(n // width):
+            z[i] = x[i] * keep + b[i] * share
+        end = lanes(slot(target, n - width, width))
+        end[0] = last
+
+
+@kernel
+def add(lanes, width, B, n, scale, noise, size, at, x, z):
     """z = x + scale b, b the n numbers from `at` on in each row of `size` normals."""
     for b in range(B):
         row, target, some = slot(x, b * n, n), slot(z, b * n, n), slot(noise, b * size + at, n)
-        for i in range(n):
-            target[i] = row[i] + scale * some[i]
+        _mixed(lanes, width, n, 1.0, row, scale, some, target)
 
 
 @kernel
@@ -61,15 +79,13 @@ def size_adjoint(B, n, noise, size, at, w):
 
 
 @kernel
-def mix(B, n, scale, keep, gain, each, noise, size, at, w, out):
+def mix(lanes, width, B, n, scale, keep, gain, each, noise, size, at, w, out):
     """out = keep w + (1 - keep) gain b / scale, each member of `each` rows with a gain of its own."""
     for b in range(B):
         handed = (1.0 - keep) * gain[b // each]
         share = handed / scale if handed != 0.0 else 0.0  # nothing is handed to noise of size 0
         row, target, some = slot(w, b * n, n), slot(out, b * n, n), slot(noise, b * size + at, n)
-        if keep == 0.0:
-            for i in range(n):
-                target[i] = share * some[i]
+        if keep == 0.0:  # nobody has written to w
+            _mixed(lanes, width, n, 0.0, some, share, some, target)
         else:
-            for i in range(n):
-                target[i] = keep * row[i] + share * some[i]
+            _mixed(lanes, width, n, keep, row, share, some, target)

@@ -7,6 +7,7 @@ form of Rumelhart, Hinton & Williams, Learning representations by back-propagati
 
 import numpy as np
 
+from fastlyap.kernel import small_products
 from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.lanes import slot
 from fastlyap.kernel.random import uniform, words
@@ -49,6 +50,41 @@ def add_bias(B, n, o, P, z):
 
 
 @kernel
+def dense(lanes, width, B, n, m, P, weight, bias, x, z):
+    """z = x W + b, W and b at these places of P; no b below 0."""
+    if small_products.is_small(width, n, m):
+        small_products.times(lanes, width, B, n, m, x, P, weight, P, bias, z)
+    else:
+        times(matrix(x, 0, B, n), matrix(P, weight, n, m), matrix(z, 0, B, m))
+        if bias >= 0:
+            add_bias(B, m, bias, P, z)
+
+
+@kernel
+def dense_adjoint(lanes, width, B, n, m, P, weight, w, T, out):
+    """out = w W'; T is scratch of n m numbers."""
+    if small_products.is_small(width, m, n) and 4 <= B:
+        small_products.transpose(n, m, P, weight, T)
+        small_products.times(lanes, width, B, m, n, w, T, 0, T, -1, out)
+    else:
+        times_transpose(matrix(w, 0, B, m), matrix(P, weight, n, m), matrix(out, 0, B, n))
+
+
+@kernel
+def dense_parameter_adjoint(lanes, width, B, n, m, x, w, weight, bias, out):
+    """x' w and the sum of the w, to these places of `out`."""
+    small = small_products.is_small(width, n, m)
+    if small and 4 <= n and 1 < B:
+        small_products.weight_adjoint(lanes, width, B, n, m, x, w, weight, out)
+    else:
+        weight_adjoint(matrix(x, 0, B, n), matrix(w, 0, B, m), matrix(out, weight, n, m))
+    if bias >= 0 and small:
+        small_products.bias_adjoint(lanes, width, B, m, w, bias, out)
+    elif bias >= 0:
+        bias_adjoint(B, m, w, bias, out)
+
+
+@kernel
 def weight_adjoint(x, w, out):
     """out = x' w, the outer product where there is one sample."""
     if x.shape[0] == 1:
@@ -76,7 +112,9 @@ def bias_adjoint(B, n, w, o, out):
 @kernel
 def spread(B, k, n, D, A, out):
     """out = D A, the n factors D of a sample taken by each of its k rows; symmetric, so tangent and adjoint at once."""
-    for b in range(B):
+    for i in range(B * n if k == 1 else 0):
+        out[i] = D[i] * A[i]
+    for b in range(B if k > 1 else 0):
         d = slot(D, b * n, n)
         for j in range(k):
             o = (b * k + j) * n

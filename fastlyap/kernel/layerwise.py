@@ -13,7 +13,7 @@ import numpy as np
 
 from fastlyap.kernel import network
 from fastlyap.kernel._compile import kernel, kernel_call
-from fastlyap.kernel.lanes import slot
+from fastlyap.kernel.lanes import rows_of, slot
 from fastlyap.kernel.product import LARGE
 from fastlyap.kernel.triangular import complete, orthonormalise, subtract
 
@@ -23,6 +23,7 @@ BEGIN, END, FROM, WIDTH_IN, TO, WIDTH_OUT = range(6)
 ROWS, COUNT, SINCE, INTERVAL, FAILED, SWEEPS, SURE, RANK, AGAIN = range(9)
 PLAIN = 9
 
+one = rows_of(1)  # products with frames are large enough for BLAS
 PARALLEL = 1e3  # how far rows are expected to turn towards each other between two orthonormalisations, at most
 WORST = 1e6  # a sample whose rows have turned this far is done again, layer by layer
 IN_A_ROW = 2  # sweeps that must all say that nothing is left to do
@@ -74,7 +75,7 @@ def back(layers, cut, T, F, P, at, X, W, U, V, S, aux, B, p, m, L, sizes, notes,
     for g in range(cut - 1, -1, -1):
         row = layers[g]
         ops = slice(row[BEGIN], row[END])
-        network.reverse(T[ops], F[ops], P, at, X, W, V, S, aux, B, p, False, T, V, True, U, Z, 1)
+        network.reverse(one, 1, T[ops], F[ops], P, at, X, W, V, S, aux, B, p, False, T, V, True, U, Z, 1)
         frames, place = (U, 0) if g == 0 else (V, row[FROM] * p)
         _frames(B, p, row[WIDTH_IN], m, frames, place, L, sizes, notes, g, g == 0, most, lost, Z)
 

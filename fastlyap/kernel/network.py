@@ -23,7 +23,8 @@ COUPLED = 16  # whether batch norm takes the statistics of the batch
 GEOMETRY = 17  # 12 numbers of a convolution; channels and places of batch norm; of noise the three below
 LENGTH, OFFSET, LAST = GEOMETRY, GEOMETRY + 1, GEOMETRY + 2  # of a sample's sequence, of these numbers; the last noise?
 UNUSED = GEOMETRY + 12  # what nobody asks for, in bits: covectors of the input, adjoints of parameters, of the output
-COLUMNS = UNUSED + 1
+CO_IN, CO_Z, CO_OUT, CO_OTHER = range(UNUSED + 1, UNUSED + 5)  # places of covectors
+COLUMNS = UNUSED + 5
 
 # columns of the table of floats: factors of a sum, eps, probability of dropping, share of a covector that noise leaves
 FACTOR, OTHER_FACTOR = 0, 1
@@ -92,9 +93,8 @@ def forward(lanes, width, T, F, P, at, key, X, W, S, B, first, linear):
         x = X if row[IN] < 0 else slot(W, row[IN], B * n)
         z = slot(W, row[Z], B * m)
         if kind == DENSE:
-            layers.times(layers.matrix(x, 0, B, n), layers.matrix(P, at[row[WEIGHT]], n, m), layers.matrix(z, 0, B, m))
-            if row[BIAS] >= 0:
-                layers.add_bias(B, m, at[row[BIAS]], P, z)
+            bias = at[row[BIAS]] if row[BIAS] >= 0 else -1
+            layers.dense(lanes, width, B, n, m, P, at[row[WEIGHT]], bias, x, z)
         elif kind == CONVOLUTION:
             bias = at[row[BIAS]] if row[BIAS] >= 0 else -1
             convolution.convolve(_geometry(row), B, P, at[row[WEIGHT]], bias, x, S, z)
@@ -111,7 +111,7 @@ def forward(lanes, width, T, F, P, at, key, X, W, S, B, first, linear):
             noise = _saved(row, W, 0, B)
             if row[OFFSET] == 0:
                 layer_noise.draw(lanes, width, B, row[LENGTH], key, first, noise)
-            layer_noise.add(B, n, P[at[row[WEIGHT]]], noise, row[LENGTH], row[OFFSET], x, z)
+            layer_noise.add(lanes, width, B, n, P[at[row[WEIGHT]]], noise, row[LENGTH], row[OFFSET], x, z)
         else:
             layers.pass_on(B * n, 1.0, x, True, z)
         if row[OUT] != row[Z]:
@@ -163,7 +163,7 @@ def tangent(T, F, P, at, X, W, U, V, S, B, k):
 
 
 @kernel
-def _parameter_adjoint(row, x, W, S, first, B, w, at, G):
+def _parameter_adjoint(lanes, width, row, x, W, S, first, B, w, at, G):
     """Write the adjoints of the parameters of one operation, of the B samples from `first` on, to their places in G.
 
     All noise has one scale: the last one writes, the others add.
@@ -174,10 +174,7 @@ def _parameter_adjoint(row, x, W, S, first, B, w, at, G):
         bias = at[row[BIAS]] if row[BIAS] >= 0 else -1
         saved = _saved(row, W, first, B)
         if kind == DENSE:
-            target = layers.matrix(G, weight, n, m)
-            layers.weight_adjoint(layers.matrix(x, 0, B, n), layers.matrix(w, 0, B, m), target)
-            if bias >= 0:
-                layers.bias_adjoint(B, m, w, bias, G)
+            layers.dense_parameter_adjoint(lanes, width, B, n, m, x, w, weight, bias, G)
         elif kind == CONVOLUTION:
             convolution.parameter_adjoint(_geometry(row), B, x, w, S, weight, bias, G)
         elif kind == LAYER_NORM:
@@ -191,17 +188,19 @@ def _parameter_adjoint(row, x, W, S, first, B, w, at, G):
 
 
 @kernel
-def _adjoint(row, keep, P, at, x, W, S, B, k, w, gain, each, out):
+def _adjoint(lanes, width, row, keep, P, at, x, W, S, B, k, w, gain, each, out):
     """Pull the covectors w back through one operation with one input; noise may keep its share of them."""
     kind, n, m = row[KIND], row[N], row[M]
     if kind == DENSE:
-        weight = layers.matrix(P, at[row[WEIGHT]], n, m)
-        layers.times_transpose(layers.matrix(w, 0, B * k, m), weight, layers.matrix(out, 0, B * k, n))
+        layers.dense_adjoint(lanes, width, B * k, n, m, P, at[row[WEIGHT]], w, S, out)
     elif kind == CONVOLUTION:
         convolution.convolve_back(_geometry(row), B * k, P, at[row[WEIGHT]], w, S, out)
     elif kind == NOISE and keep < 1.0:
         saved = _saved(row, W, 0, B)
-        layer_noise.mix(B, n, P[at[row[WEIGHT]]], keep, gain, each, saved, row[LENGTH], row[OFFSET], w, out)
+        scale = P[at[row[WEIGHT]]]
+        layer_noise.mix(
+            lanes, width, B, n, scale, keep, gain, each, saved, row[LENGTH], row[OFFSET], w, out
+        )
     elif kind == COPY or kind == NOISE:
         layers.pass_on(B * k * n, 1.0, w, True, out)
     else:
@@ -209,7 +208,7 @@ def _adjoint(row, keep, P, at, x, W, S, B, k, w, gain, each, out):
 
 
 @kernel
-def reverse(T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX, gain, each):
+def reverse(lanes, width, T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX, gain, each):
     """Pull the k covectors of every sample, in the last operation's slot of C, back through all operations.
 
     Where `gradients`, k is 1 and the adjoints of the parameters go to their places in G: the samples are as many parts
@@ -221,23 +220,23 @@ def reverse(T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX, gai
         row = T[r]
         n, m = row[N], row[M]
         x = X if row[IN] < 0 else slot(W, row[IN], B * n)
-        w = slot(C, row[Z] * k, B * k * m)
+        w = slot(C, row[CO_Z] * k, B * k * m)
         if row[OUT] != row[Z] and not row[UNUSED] & 4:
-            layers.spread(B, k, m, slot(W, row[Z], B * m), slot(C, row[OUT] * k, B * k * m), w)
+            layers.spread(B, k, m, slot(W, row[Z], B * m), slot(C, row[CO_OUT] * k, B * k * m), w)
         if gradients and not row[UNUSED] & 2:
             part = B // D.shape[0]
             for q in range(D.shape[0]):
                 xs, ws = slot(x, q * part * n, part * n), slot(w, q * part * m, part * m)
-                _parameter_adjoint(row, xs, W, S, q * part, part, ws, D[q], G)
+                _parameter_adjoint(lanes, width, row, xs, W, S, q * part, part, ws, D[q], G)
         if (row[IN] >= 0 or wanted) and not row[UNUSED] & 1:
-            out = GX if row[IN] < 0 else slot(C, row[IN] * k, B * k * n)
+            out = GX if row[IN] < 0 else slot(C, row[CO_IN] * k, B * k * n)
             if row[KIND] == ADD:
                 layers.pass_on(B * k * n, F[r, FACTOR], w, row[FIRST], out)
             else:
                 found = out if row[FIRST] else slot(S, aux, B * k * n)
-                _adjoint(row, F[r, FACTOR], P, at, x, W, S, B, k, w, gain, each, found)
+                _adjoint(lanes, width, row, F[r, FACTOR], P, at, x, W, S, B, k, w, gain, each, found)
                 if not row[FIRST]:
                     layers.pass_on(B * k * n, 1.0, found, False, out)
         if row[KIND] == ADD and (row[OTHER] >= 0 or wanted):
-            out = GX if row[OTHER] < 0 else slot(C, row[OTHER] * k, B * k * n)
+            out = GX if row[OTHER] < 0 else slot(C, row[CO_OTHER] * k, B * k * n)
             layers.pass_on(B * k * n, F[r, OTHER_FACTOR], w, row[OTHER_FIRST], out)

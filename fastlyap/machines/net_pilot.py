@@ -21,7 +21,7 @@ def measure(request: NetGradientRequest) -> Growth:
     net, samples = request.network, request.inputs.samples
     inputs = replace(request.inputs, seed=(request.seed + STREAM) % 2**64)
     noises = [i for i, op in enumerate(net.program.operations) if op.kind == table.NOISE]
-    asked = Asked(np.ones((1, len(noises))), (), True)
+    asked = Asked(np.ones((1, len(noises))), (), True, True)
     reps = Repetitions(net, inputs, -(-STATES // samples), asked)
     slots = [net.program.operations[i].out for i in noises]
     space = reps.space()

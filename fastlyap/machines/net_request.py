@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlyap import cast
 from fastlyap.errors import InputError
-from fastlyap.loss import Loss, Terminal
+from fastlyap.loss import Loss, Terminal, recorded
 from fastlyap.method import (
     Backprop,
     FastResponse,
@@ -51,7 +51,7 @@ def net_request(net: Any, objective: Any, wrt: Any, x0: Any, parameters: Any, o:
         if isinstance(loss, Terminal) and not isinstance(method, FiniteDifference):
             blind = isinstance(method, KernelDifferentiation) and net.structure.noise == "all"
             if not blind:
-                check_slope(loss.recorded(net.structure.sizes[1]), method.name)
+                check_slope(recorded(loss.fn, net.structure.sizes[1]), method.name)
     if isinstance(method, (KernelDifferentiation, PathKernel)):
         _check_noise(net, method, count)
     shown = net
@@ -128,7 +128,7 @@ def _check_outputs(loss: Loss, net: Any, front: tuple[int, ...]) -> None:
     if hasattr(loss, "laid_out"):
         loss.laid_out((*front, *net.output_shape))
     elif isinstance(loss, Terminal):
-        loss.recorded(net.structure.sizes[1])
+        recorded(loss.fn, net.structure.sizes[1])
 
 
 def _check_noise(net: Any, method: Method, count: int) -> None:

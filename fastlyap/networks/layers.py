@@ -17,6 +17,7 @@ from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.kernel import activation as phi
 from fastlyap.kernel import network as table
+from fastlyap.kernel.small_products import LARGEST
 from fastlyap.networks import activations, initialise
 from fastlyap.networks.program import Program
 from fastlyap.reference import layers as reference
@@ -101,7 +102,9 @@ class Dense(Layer):
     def lower(self, program: Program, slot: int, shape: Shape, prefix: str, train: bool) -> int:
         bias = -1 if self.bias is None else program.parameter(f"{prefix}bias")
         weight = program.parameter(f"{prefix}weight")
-        return program.operate(table.DENSE, slot, self.inputs, self.outputs, weight=weight, bias=bias)
+        small = max(self.inputs, self.outputs) <= LARGEST  # room for the transposed weights
+        return program.operate(table.DENSE, slot, self.inputs, self.outputs, weight=weight, bias=bias,
+                               scratch=self.inputs * self.outputs if small else 0)  # fmt: skip
 
     def rule(self, values: Values, shape: Shape, prefix: str, masks: Any) -> Any:
         return reference.Dense(values[f"{prefix}weight"], values.get(f"{prefix}bias"), prefix)

@@ -91,9 +91,11 @@ class Program:
         return out
 
     def disturb(self, source: int, size: int) -> int:
-        """Noise of the size of the parameter `NOISE_SIZE` on a slot; the slot of the result."""
-        out = self.operate(table.NOISE, source, size, size, weight=self.parameter(NOISE_SIZE), factors=(1.0, 0.0),
-                           geometry=(0, self.normals, 0))  # fmt: skip
+        """Noise of the size of the parameter `NOISE_SIZE` on a slot, in place where nobody else reads that."""
+        shown = any(slot == source for slot, _ in self.outputs)
+        out = self.slot(size) if shown else source
+        self.operations.append(Operation(table.NOISE, source, out, out, size, size, weight=self.parameter(NOISE_SIZE),
+                                         factors=(1.0, 0.0), geometry=(0, self.normals, 0)))  # fmt: skip
         self.normals += size
         return out
 
@@ -135,6 +137,8 @@ class Program:
             rows[i, table.SAVED : table.GEOMETRY] = size, first[i][0], _at(places, op.other), first[i][1], op.coupled
             rows[i, table.GEOMETRY : table.GEOMETRY + len(op.geometry)] = op.geometry
             rows[i, table.UNUSED] = 0
+            covectors = table.CO_IN, table.CO_Z, table.CO_OUT, table.CO_OTHER
+            rows[i, covectors] = [_at(places, slot) for slot in (op.source, op.z, op.out, op.other)]
             factors[i] = op.factors
             size += _rounded(op.saved[0] * samples + op.saved[1])
         size += self._place_noise(rows, size) * samples
@@ -155,7 +159,7 @@ class Program:
         seen: set[int] = set()
         found = []
         for op in reversed(self.operations):
-            first = op.source not in seen
+            first = op.source not in seen or op.source == op.z  # noise in place
             seen.add(op.source)
             other = op.kind == table.ADD and op.other not in seen
             if op.kind == table.ADD:

@@ -22,7 +22,7 @@ from fastlyap.networks.values import Values
 from fastlyap.trace.feedforward import COLUMNS, COUNT, EACH, MEMBER, NUMBER, RESULT, TAPE, VALUE, VECTORS
 from fastlyap.trace.feedforward import INPUT as PLACE
 
-ROOM = 1 << 17  # numbers on the tape of a group
+ROOM = 1 << 19  # numbers on the tape of a group
 FEWEST, MOST = 16, 1024  # members of a group
 
 
@@ -31,11 +31,13 @@ class Asked(NamedTuple):
 
     keep : (points, noises), share of a covector that stays on the path, for each noise from the first
     names : parameters; by_start : whether the input too
+    all : whether the covectors of all slots are to be found in `vectors` afterwards, and not those of some
     """
 
     keep: np.ndarray
     names: tuple[str, ...]
     by_start: bool
+    all: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,10 @@ class Repetitions(Run):
         program, samples = net.program, inputs.samples
         self.program, self.net, self.asked, self.k = program, net, asked, 1
         self.members, self.n_out, self.threads, self.group = members, net.structure.sizes[1], 1, 1
-        one = samples * (2 * sum(program.sizes) + program.normals)
+        one = samples * (sum(program.sizes) + program.normals)
         self.most = min(members, max(FEWEST, min(MOST, ROOM // max(one, 1))))
-        self.tables = program.tables(samples if program.coupled else samples * self.most)
+        self._rows = samples if program.coupled else samples * self.most
+        self.tables = program.tables(self._rows)
         self._marked: dict[bytes, Tables] = {}
         self.last = -1 if program.last < 0 else self.tables.places[program.last]
         self.inputs = self._repeated(inputs)
@@ -145,7 +148,8 @@ class Repetitions(Run):
         keep = self.asked.keep[point % len(self.asked.keep)]
         key = keep.tobytes()
         if key not in self._marked:
-            self._marked[key] = marked(self.program, self.tables, self.asked, keep, list(self.net.shapes))
+            found = marked(self.program, self.tables, self.asked, keep, list(self.net.shapes))
+            self._marked[key] = found if self.asked.all else compact(self.program, found, self._rows)
         return self._marked[key]
 
     @functools.cached_property
@@ -177,3 +181,36 @@ def marked(program: Program, tables: Tables, asked: Asked, keep: np.ndarray, par
         needed[op.z] = needed[op.out] = own or passes
         rows[i, table.UNUSED] |= (not needed[op.out]) << 2
     return tables._replace(rows=rows, factors=factors)
+
+
+def compact(program: Program, tables: Tables, samples: int) -> Tables:
+    """The tables with covectors in as few places as they can share, so that these stay in the cache.
+
+    From the last operation to the first: a covector lives from its first reader in that order to the operation that
+    it belongs to, whose slope is applied in place.
+    """
+    rows, size = tables.rows.copy(), -(-max([program.n_in, *program.sizes]) * samples // 8) * 8
+    at: dict[int, int] = {INPUT: INPUT}
+    free: list[int] = []
+    count = 0
+
+    def place(slot: int) -> int:
+        nonlocal count
+        if slot not in at:
+            if not free:
+                free.append(count * size)
+                count += 1
+            at[slot] = free.pop()
+        return at[slot]
+
+    for i in range(len(program.operations) - 1, -1, -1):
+        op = program.operations[i]
+        own = place(op.out)
+        rows[i, table.CO_OUT], rows[i, table.CO_Z] = own, own
+        rows[i, table.CO_IN] = place(op.source)
+        if op.kind == table.ADD:
+            rows[i, table.CO_OTHER] = place(op.other)
+        if op.source != op.out:
+            free.append(at.pop(op.out))
+    assert count * size <= tables.size
+    return tables._replace(rows=rows)

@@ -28,7 +28,7 @@ def fill(T, F, P, at, K, number, each, x, tape, S, B, first, linear):
 
 @kernel_call
 def pull(T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX, gain, each):
-    network.reverse(T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX, gain, each)
+    network.reverse(rows, {width}, T, F, P, at, X, W, C, S, aux, B, k, gradients, D, G, wanted, GX, gain, each)
 
 
 @entry
@@ -60,7 +60,7 @@ def reverse(T, F, P, O, X, W, U, C, Y, S, aux, I, lo, hi, last, size, n_in, n_ou
         x = slot(X, I[e, {INPUT}], B * n_in)
         covectors = slot(C, I[e, {COTAPE}], size * k)
         y = slot(Y, I[e, {RESULT}], B * k * n_in) if wanted else Y
-        target = y if last < 0 else slot(covectors, last * k, B * k * n_out)
+        target = y if last < 0 else slot(covectors, T[T.shape[0] - 1, network.CO_OUT] * k, B * k * n_out)
         network.copy(B * k * n_out, U, I[e, {VECTORS}], target, 0)
         tape = slot(W, I[e, {TAPE}], size)
         parts, done = D.shape[0] // (hi - lo), I[e, {NUMBER}] - I[lo, {NUMBER}]

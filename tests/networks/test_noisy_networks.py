@@ -17,10 +17,12 @@ TINY = 2000 * eps("float64")
 
 @pytest.mark.parametrize("readout", [False, True])
 @pytest.mark.parametrize(
-    "name, train", [("dense", False), ("normalised", True), ("sequence", False), ("picture", True)]
+    "name, train", [("dense", False), ("wide", False), ("normalised", True), ("sequence", False), ("picture", True)]
 )
 def test_kernels_and_reference_agree(name, train, readout):
-    net = network(name, train=train, batch=(2,)).with_noise(0.3, readout=readout)
+    wide = name == "wide"  # more than a row of lanes
+    net = mlp((6, 9, 17, 8), bias=0.1, seed=range(2)) if wide else network(name, train=train, batch=(2,))
+    net = net.with_noise(0.3, readout=readout)
     x, v, w = numbers(net)
     w = np.broadcast_to(w, (2, *w.shape))
     for what, given in (("forward", ()), ("tangent", (v,)), ("adjoint", (w,))):
