@@ -15,7 +15,7 @@ from fastlyap.kernel.layers import matrix
 
 
 class Geometry(NamedTuple):
-    """Sizes of a convolution: input, kernel, stride, zero padding, output."""
+    """Sizes of a convolution: input, kernel, stride, zero padding, output, distance of what a kernel meets."""
 
     inputs: int  # channels
     height: int
@@ -29,6 +29,8 @@ class Geometry(NamedTuple):
     pad_across: int
     rows: int
     columns: int
+    dilation_down: int
+    dilation_across: int
 
 
 @kernel
@@ -40,10 +42,10 @@ def to_columns(q, x, C):
             for j in range(q.kernel_width):
                 target = ((c * q.kernel_height + i) * q.kernel_width + j) * places
                 for r in range(q.rows):
-                    down = r * q.stride_down + i - q.pad_down
+                    down = r * q.stride_down + i * q.dilation_down - q.pad_down
                     inside = 0 <= down < q.height
                     for s in range(q.columns):
-                        across = s * q.stride_across + j - q.pad_across
+                        across = s * q.stride_across + j * q.dilation_across - q.pad_across
                         o = (c * q.height + down) * q.width + across
                         here = inside and 0 <= across < q.width
                         C[target + r * q.columns + s] = x[o] if here else 0.0
@@ -58,10 +60,10 @@ def from_columns(q, C, x):
             for j in range(q.kernel_width):
                 source = ((c * q.kernel_height + i) * q.kernel_width + j) * places
                 for r in range(q.rows):
-                    down = r * q.stride_down + i - q.pad_down
+                    down = r * q.stride_down + i * q.dilation_down - q.pad_down
                     if 0 <= down < q.height:
                         for s in range(q.columns):
-                            across = s * q.stride_across + j - q.pad_across
+                            across = s * q.stride_across + j * q.dilation_across - q.pad_across
                             if 0 <= across < q.width:
                                 o = (c * q.height + down) * q.width + across
                                 x[o] = x[o] + C[source + r * q.columns + s]

@@ -20,9 +20,9 @@ SAVED = 12  # place of the numbers that an operation keeps for its derivative
 FIRST = 13  # whether this operation is the first in reverse order to write to its input's covector
 OTHER, OTHER_FIRST = 14, 15  # the second input of a sum
 COUPLED = 16  # whether batch norm takes the statistics of the batch
-GEOMETRY = 17  # 12 numbers of a convolution; channels and places of batch norm; of noise the three below
+GEOMETRY = 17  # 14 numbers of a convolution; channels and places of batch norm; of noise the three below
 LENGTH, OFFSET, LAST = GEOMETRY, GEOMETRY + 1, GEOMETRY + 2  # of a sample's sequence, of these numbers; the last noise?
-UNUSED = GEOMETRY + 12  # what nobody asks for, in bits: covectors of the input, adjoints of parameters, of the output
+UNUSED = GEOMETRY + 14  # what nobody asks for, in bits: covectors of the input, adjoints of parameters, of the output
 CO_IN, CO_Z, CO_OUT, CO_OTHER = range(UNUSED + 1, UNUSED + 5)  # places of covectors
 COLUMNS = UNUSED + 5
 
@@ -50,8 +50,8 @@ def descend(count, rate, P, G, g, Q, o):
 def _geometry(row):
     g = GEOMETRY
     return Geometry(
-        row[g], row[g + 1], row[g + 2], row[g + 3], row[g + 4], row[g + 5],
-        row[g + 6], row[g + 7], row[g + 8], row[g + 9], row[g + 10], row[g + 11],
+        row[g], row[g + 1], row[g + 2], row[g + 3], row[g + 4], row[g + 5], row[g + 6],
+        row[g + 7], row[g + 8], row[g + 9], row[g + 10], row[g + 11], row[g + 12], row[g + 13],
     )  # fmt: skip
 
 

@@ -49,6 +49,11 @@ class Architecture:
 
     def __post_init__(self) -> None:
         cast.choice("kind", self.kind, tuple(KINDS))
+        if isinstance(self.hidden, (tuple, list)):
+            raise InputError(
+                f"`hidden` must be one whole number, the units of every layer, got {self.hidden!r}: stacks of "
+                "different sizes are not supported."
+            )
         for name, least in (("inputs", 0), ("hidden", 1), ("layers", 1), ("outputs", 0)):
             cast.count(name, getattr(self, name), least)
         activation(self.activation)

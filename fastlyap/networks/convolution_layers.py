@@ -24,6 +24,7 @@ class _Convolution(Layer):
     kernel: Any  # after construction tuples of as many numbers as there are axes
     stride: Any = field(default=1, kw_only=True)
     padding: Any = field(default=0, kw_only=True)
+    dilation: Any = field(default=1, kw_only=True)
     bias: float | None = field(default=0.0, kw_only=True)
     init: str = field(default="xavier", kw_only=True)
     gain: float = field(default=1.0, kw_only=True)
@@ -33,7 +34,7 @@ class _Convolution(Layer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", cast.count("inputs", self.inputs, 1))
         object.__setattr__(self, "outputs", cast.count("outputs", self.outputs, 1))
-        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
+        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
             object.__setattr__(self, name, self._sizes(name, getattr(self, name), least))
         initialise.check(self.init, self.gain, self.bias)
 
@@ -47,12 +48,14 @@ class _Convolution(Layer):
         if len(shape) != 1 + self.axes or shape[0] != self.inputs:
             axes = ", ".join(("length",) if self.axes == 1 else ("height", "width"))
             raise InputError(f"`{where}` takes inputs of shape ({self.inputs}, {axes}), got {shape}.")
+        reach = [(kernel - 1) * step + 1 for kernel, step in zip(self.kernel, self.dilation, strict=True)]
         found = tuple(
-            (size + 2 * pad - kernel) // stride + 1
-            for size, kernel, stride, pad in zip(shape[1:], self.kernel, self.stride, self.padding, strict=True)
+            (size + 2 * pad - span) // stride + 1
+            for size, span, stride, pad in zip(shape[1:], reach, self.stride, self.padding, strict=True)
         )
         if min(found) < 1:
-            raise InputError(f"`{where}` takes inputs at least as large as its kernel {self.kernel}, got {shape[1:]}.")
+            wide = f"{self.kernel}" + f", dilated to {tuple(reach)}" * (tuple(reach) != self.kernel)
+            raise InputError(f"`{where}` takes inputs at least as large as its kernel {wide}, got {shape[1:]}.")
         return (self.outputs, *found)
 
     def own(self, shape: Shape, prefix: str) -> dict[str, Shape]:
@@ -75,17 +78,17 @@ class _Convolution(Layer):
         flat = 2 - self.axes  # a sequence is a picture of one row
         pairs = [(1,) * flat + size for size in (shape[1:], self.kernel, self.stride, out[1:])]
         high, kernel, stride, places = pairs
-        padding = (0,) * flat + self.padding
+        padding, dilation = (0,) * flat + self.padding, (1,) * flat + self.dilation
         patch = self.inputs * math.prod(self.kernel)
         return program.operate(
             table.CONVOLUTION, slot, math.prod(shape), math.prod(out), weight=weight, bias=bias,
-            geometry=(self.inputs, *high, self.outputs, *kernel, *stride, *padding, *places),
+            geometry=(self.inputs, *high, self.outputs, *kernel, *stride, *padding, *places, *dilation),
             scratch=patch * (math.prod(places) + self.outputs),
         )  # fmt: skip
 
     def rule(self, values: Values, shape: Shape, prefix: str, masks: Any) -> Any:
         return reference.Convolution(
-            values[f"{prefix}weight"], values.get(f"{prefix}bias"), self.stride, self.padding, prefix
+            values[f"{prefix}weight"], values.get(f"{prefix}bias"), self.stride, self.padding, self.dilation, prefix
         )
 
 
@@ -96,7 +99,8 @@ class Conv1d(_Convolution):
     ----------
     inputs, outputs : int
         Channels.
-    kernel, stride, padding : int
+    kernel, stride, padding, dilation : int
+        Dilation is the distance between numbers that the kernel meets.
     bias, init, gain :
         As for `Dense`; a unit meets inputs * kernel numbers.
 
@@ -115,8 +119,8 @@ class Conv2d(_Convolution):
     ----------
     inputs, outputs : int
         Channels.
-    kernel, stride, padding : int or pair of int
-        Down and across.
+    kernel, stride, padding, dilation : int or pair of int
+        Down and across; dilation is the distance between numbers that the kernel meets.
     bias, init, gain :
         As for `Dense`; a unit meets inputs * kernel height * kernel width numbers.
 

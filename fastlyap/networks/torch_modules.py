@@ -20,6 +20,8 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "SiLU": ("silu", {}), "GELU": ("gelu", {"approximate": "none"}),
 }  # fmt: skip
 IDLE = ("Identity", "Dropout", "Flatten")  # nothing happens in them once a network is trained
+READ = "RNN, GRU, LSTM, their cells, and stacks of Linear"
+BY_HAND = ("Conv1d", "Conv2d", "BatchNorm1d", "BatchNorm2d", "LayerNorm")
 RECURRENT = ("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell")
 
 
@@ -49,13 +51,15 @@ def described(value: Any, prefix: str) -> Described:
         )
     every = value.named_modules(remove_duplicate=False)  # one Tanh may stand at several places
     inside = [(name, module) for name, module in every if f"{name}.".startswith(prefix)]
-    recurrent = [module for _, module in inside if _kind(module) in RECURRENT]
+    recurrent = [(name or "module_or_state_dict", module) for name, module in inside if _kind(module) in RECURRENT]
     if recurrent:
         return Described(value.state_dict(), _nonlinearity(recurrent))
     linear = tuple(name for name, module in inside if _kind(module) == "Linear")
     for name, module in inside:
         if name not in linear and any(True for _ in module.parameters(recurse=False)):
-            raise InputError(f"`{name or 'module_or_state_dict'}` is a {type(module).__name__}, which cannot be read.")
+            told = f"`{name or 'module_or_state_dict'}` is a {type(module).__name__}, which cannot be read"
+            by_hand = "; build it with fl.networks.Sequential, and set its weights by `with_parameters`"
+            raise InputError(told + by_hand * (_kind(module) in BY_HAND) + f"; what can be read: {READ}.")
     stack = _sequential(inside)
     return Described(value.state_dict(), _activations(*stack) if stack else None, linear or None)
 
@@ -84,13 +88,15 @@ def _kind(module: Any) -> str:
     return next((name for name in names if name in (*RECURRENT, "Linear")), names[0])
 
 
-def _nonlinearity(modules: list[Any]) -> str | None:
-    for module in modules:
+def _nonlinearity(modules: list[tuple[str, Any]]) -> str | None:
+    for name, module in modules:
         if getattr(module, "bidirectional", False):
-            raise InputError("bidirectional layers cannot be read; they see the future and are no map of a state.")
+            why = "they see the future and are no map of a state"
+            raise InputError(f"`{name}`: bidirectional layers cannot be read; {why}.")
         if getattr(module, "proj_size", 0):
-            raise InputError("projections (`proj_size`) cannot be read; train the module without.")
-    mode = getattr(modules[0], "mode", "") or getattr(modules[0], "nonlinearity", "")
+            raise InputError(f"`{name}`: projections (`proj_size`) cannot be read; train the module without.")
+    first = modules[0][1]
+    mode = getattr(first, "mode", "") or getattr(first, "nonlinearity", "")
     return {"RNN_TANH": "tanh", "RNN_RELU": "relu"}.get(mode, mode if mode in ("tanh", "relu") else None)
 
 

@@ -17,6 +17,10 @@ from fastlyap.errors import InputError
 LAYOUTS = ("torch", "keras", "flax")
 TORCH = re.compile(r"((?:.*\.)?)((?:weight|bias)_(?:ih|hh|hr))(?:_l(\d+))?(_reverse)?")
 LEAVES = {"torch": ("weight", "bias"), "keras": ("kernel", "bias"), "flax": ("kernel", "bias")}
+ENDS = {
+    "torch": "weight_ih_l0, weight_hh_l0, bias_ih_l0 ... or weight, bias", "keras": "kernel, recurrent_kernel, bias",
+    "flax": "kernel, bias",
+}  # fmt: skip
 FLAX_GATES = {
     "lstm": ("ii", "if", "ig", "io", "hi", "hf", "hg", "ho"), "gru": ("ir", "iz", "in", "hr", "hz", "hn"),
     "packed": ("dense_i", "dense_h"), "rnn": ("i", "h"),

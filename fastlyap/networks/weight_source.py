@@ -29,7 +29,8 @@ class Source(NamedTuple):
         fits = found.size and found.ndim == len(shape)
         if not fits or any(wanted not in (None, n) for n, wanted in zip(found.shape, shape, strict=True)):
             wanted = ", ".join("any" if n is None else str(n) for n in shape)
-            raise InputError(f"`{name}` must have shape ({wanted}), got {found.shape}.")
+            more = "; convolutions cannot be read" if found.ndim > 2 else ""
+            raise InputError(f"`{name}` must have shape ({wanted}), got {found.shape}{more}.")
         return found
 
     def listed(self, keys: Iterable[str] | None = None) -> str:

@@ -53,6 +53,11 @@ def stack(source: Source, choice: Choice) -> Stack:
     if choice.order is not None and (isinstance(choice.order, str) or not isinstance(choice.order, Iterable)):
         raise InputError(f"`order` must be names of layers, got {choice.order!r}.")
     names, out = _chosen(source, choice)
+    if not names.recurrent and not names.dense and out is None:
+        raise InputError(
+            f"`{source.where}` must hold recurrent or dense layers, whose names end in "
+            f"{weight_names.ENDS[source.layout]}, got {source.listed()}."
+        )
     recurrent = bool(names.recurrent) and choice.kind != "mlp"
     others = names.dense if recurrent else names.recurrent
     extra = names.strange + [key for layer in others for key in layer.keys.values()]
@@ -111,7 +116,10 @@ def _recurrent(source: Source, choice: Choice, names: Names, readout: dict[str, 
         raise InputError(f"`{source.where}` must have layers of one kind, got {kinds}; choose with `prefix=`.")
     units = [len(layer.parameters["hidden"]) for layer in layers]
     if len(set(units)) > 1:
-        raise InputError(f"`{source.where}` must have layers with equally many units, got {units}: {modules}.")
+        raise InputError(
+            f"`{source.where}` must have layers with equally many units, got {units}: {modules}; stacks of different "
+            "sizes are not supported, choose one layer with `prefix=`."
+        )
     found = Stack(layers[0].kind, [layer.parameters for layer in layers], readout, layers[0].variant)
     shapes = [(len(layer["input"]), len(layer["hidden"])) for layer in found.layers]
     if readout is not None:

@@ -7,12 +7,13 @@ import numpy as np
 
 
 class Convolution(NamedTuple):
-    """y[b, o, place] = sum over c, k of K[o, c, k] x[b, c, stride place + k - padding] + bias[o]."""
+    """y[b, o, place] = sum over c, k of K[o, c, k] x[b, c, stride place + dilation k - padding] + bias[o]."""
 
     weight: np.ndarray
     bias: np.ndarray | None
     stride: tuple[int, ...]
     padding: tuple[int, ...]
+    dilation: tuple[int, ...]
     prefix: str
 
     def _padded(self, x):
@@ -21,9 +22,11 @@ class Convolution(NamedTuple):
     def _windows(self, padded):
         """Places of the kernel, and the part of the input that each of them meets."""
         sizes = self.weight.shape[2:]
-        places = [(n - k) // s + 1 for n, k, s in zip(padded.shape[2:], sizes, self.stride, strict=True)]
+        reach = [d * (k - 1) + 1 for d, k in zip(self.dilation, sizes, strict=True)]
+        places = [(n - k) // s + 1 for n, k, s in zip(padded.shape[2:], reach, self.stride, strict=True)]
         for k in itertools.product(*map(range, sizes)):
-            spans = [slice(a, a + s * n, s) for a, s, n in zip(k, self.stride, places, strict=True)]
+            first = [d * i for d, i in zip(self.dilation, k, strict=True)]
+            spans = [slice(a, a + s * n, s) for a, s, n in zip(first, self.stride, places, strict=True)]
             yield (slice(None), slice(None), *k), (slice(None), slice(None), *spans)
 
     def tangent(self, x, v):

@@ -17,8 +17,9 @@ from fastlyap.networks import (
 )
 
 PICTURE = [Conv2d(2, 3, (3, 2), stride=(2, 1), padding=(1, 0)), BatchNorm(3), Activation("silu"), Dropout(0.2),
-           Conv2d(3, 2, 2, bias=None), Flatten(), LayerNorm(12), Dense(12, 3)]  # fmt: skip
-SEQUENCE = [Conv1d(2, 4, 3, padding=1, bias=0.2), Activation("softplus"),
+           Conv2d(3, 2, 2, bias=None, padding=(0, 1), dilation=(1, 2)), Flatten(), LayerNorm(16),
+           Dense(16, 3)]  # fmt: skip
+SEQUENCE = [Conv1d(2, 4, 3, padding=2, dilation=2, bias=0.2), Activation("softplus"),
             Residual([Conv1d(4, 4, 3, padding=1), BatchNorm(4), Activation("elu")], beta=0.5), Flatten(),
             Dense(24, 2, init="orthogonal")]  # fmt: skip
 BLOCKS = [Activation("erf"), Residual([Activation("tanh"), Dense(6, 6)], alpha=0.5, beta=2.0), Activation("gelu"),

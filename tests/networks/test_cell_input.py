@@ -87,6 +87,8 @@ def test_weights():
 def test_making_cells():
     with pytest.raises(fl.InputError, match="`hidden` must be a whole number >= 1"):
         networks.rnn(2, 0)
+    with pytest.raises(fl.InputError, match=r"`hidden` must be one .*got \(64, 32\): stacks of different sizes"):
+        networks.lstm(2, (64, 32), 2)
     with pytest.raises(fl.InputError, match="`activation` must be one of"):
         networks.rnn(2, 3, activation="tan")
     with pytest.raises(fl.InputError, match="`variant` must be one of"):

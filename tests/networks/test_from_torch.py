@@ -129,7 +129,8 @@ def test_stacks_with_a_forward_of_their_own_need_the_activation():
 @pytest.mark.parametrize(
     "module,wanted",
     [
-        (nn.GRU(M, H, bidirectional=True), "bidirectional layers cannot be read"),
+        (nn.GRU(M, H, bidirectional=True), "`module_or_state_dict`: bidirectional layers cannot be read"),
+        (nn.ModuleDict({"rnn": nn.GRU(M, H, bidirectional=True)}), "`rnn`: bidirectional layers cannot be read"),
         (nn.LSTM(M, H, proj_size=2), "`proj_size`"),
         (nn.Sequential(nn.Linear(M, H), nn.BatchNorm1d(H)), "`1` is a BatchNorm1d, which cannot be read"),
         (nn.Sequential(nn.Conv1d(M, H, 3)), "`0` is a Conv1d, which cannot be read"),

@@ -65,7 +65,7 @@ def theirs(layer, shape):
         return nn.LayerNorm(layer.width, eps=layer.eps)
     if isinstance(layer, (Conv1d, Conv2d)):
         kind = nn.Conv1d if isinstance(layer, Conv1d) else nn.Conv2d
-        how = dict(stride=layer.stride, padding=layer.padding, bias=layer.bias is not None)
+        how = dict(stride=layer.stride, padding=layer.padding, dilation=layer.dilation, bias=layer.bias is not None)
         return kind(layer.inputs, layer.outputs, layer.kernel, **how)
     if isinstance(layer, Residual):
         return Block(in_torch(layer.layers, shape), layer.alpha, layer.beta)

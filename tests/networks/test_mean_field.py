@@ -6,6 +6,7 @@ from scipy import special
 from scipy.integrate import quad
 
 import fastlyap as fl
+from fastlyap.diagnosis.nets import logs_of
 from fastlyap.errors import InputError
 from fastlyap.networks.activations import ACTIVATIONS
 from fastlyap.networks.gaussian import mean, pair_mean
@@ -128,6 +129,23 @@ def test_wide_random_networks_do_as_the_theory_says(name, sigma_w, sigma_b):
     z = (np.mean(rates) - np.log(theory.chi_1)) / (np.std(rates, ddof=1) / np.sqrt(len(rates)))
     finite_width = 5.0 / width * np.sqrt(len(rates)) / np.std(rates, ddof=1)  # bias of order 1/width
     assert abs(z) < 4.0 + finite_width
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+@pytest.mark.parametrize("name,sigma_w", [("tanh", 0.9), ("tanh", 1.3), ("tanh", 2.0), ("relu", np.sqrt(2.0))])
+def test_growth_of_gradients_in_wide_networks(name, sigma_w):
+    """Mean over three networks of width 1000 and depth 40, log of the squared norm per layer, within 0.01."""
+    sigma_b = np.sqrt(0.05) if name == "tanh" else 0.0
+    theory, rng, rates = fl.mean_field(name, sigma_w, sigma_b), np.random.default_rng(0), []
+    size = np.sqrt(theory.q - sigma_b**2) / sigma_w if name == "tanh" else 1.0  # inputs that variances do not move from
+    for seed in range(3):
+        net = fl.networks.mlp((1000,) * 41, name, name, init="lecun", gain=sigma_w, seed=seed)
+        biases = {key: sigma_b * rng.standard_normal(1000) for key in net.parameters if key.endswith("bias")}
+        x, w = rng.standard_normal((2, 16, 1000))
+        logs = logs_of(net.with_parameters(**biases).cotape(size * x, w)[::2])  # by the arguments of the activations
+        rates.append(-2.0 * np.polyfit(np.arange(40), logs.mean(axis=1), 1)[0])
+    assert np.mean(rates) == pytest.approx(np.log(theory.chi_1), abs=0.01)
 
 
 def test_shapes_broadcast():

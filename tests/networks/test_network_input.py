@@ -33,6 +33,7 @@ WRONG = {
     "of 3 features, got 5": lambda: Sequential([LayerNorm(3)], input_shape=5),
     "(2, height, width)": lambda: Sequential([Conv2d(2, 4, 3)], input_shape=(1, 8, 8)),
     "at least as large as its kernel": lambda: Sequential([Conv1d(1, 4, 9)], input_shape=(1, 8)),
+    "its kernel (3,), dilated to (9,), got (8,)": lambda: Sequential([Conv1d(1, 4, 3, dilation=4)], input_shape=(1, 8)),
     "`kernel` must be one number or 2": lambda: Conv2d(1, 2, (3, 3, 3)),
     "`input_shape` is missing": lambda: Sequential([Flatten(), Dense(4, 2)]),
     "`layers[1]` must be a layer": lambda: Sequential([Dense(4, 3), "tanh"]),

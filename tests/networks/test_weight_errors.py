@@ -35,6 +35,8 @@ CASES = {
     "missing layer": (state(layers=3, **{f"{r}_l1": None for r in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}),
                       {}, "must have layers 0, 1, ..., got [0, 2]"),
     "left over": (state(prefix="rnn.", **{"fc.weight": np.eye(2)}), {}, "`fc.weight` in state_dict is left over"),
+    "no layers": ({"x.alpha": np.ones((2, 2))}, {}, "recurrent or dense layers, whose names end in weight_ih_l0"),
+    "pictures": ({"weight": np.ones((2, 1, 3, 3))}, {}, "got (2, 1, 3, 3); convolutions cannot be read"),
     "unknown name": (state(alpha=np.ones(3)), {}, "`alpha` in state_dict is left over"),
     "wrong bias": (state(bias_ih_l0=np.ones(9)), {}, "`state_dict['bias_ih_l0']` must have shape (8), got (9,)"),
     "wrong input": (state(weight_ih_l0=np.ones((9, 3))), {}, "`state_dict['weight_ih_l0']` must have shape (8, any)"),
