@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from fastlyap import objective as objectives
 from fastlyap.errors import InputError, Interrupted
 from fastlyap.machines import (
     backprop,
+    cell_weights,
+    drives,
     fast_response,
     finite_difference,
     gradient_assembly,
@@ -21,6 +24,7 @@ from fastlyap.machines import (
     reference_gradient,
     shadowing,
 )
+from fastlyap.machines.gradient_program import is_cell
 from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_result import Gradient
 from fastlyap.machines.gradient_starts import repeated
@@ -54,10 +58,11 @@ def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters:
         return net_request(system, objective, wrt, x0, parameters, o)
     system = _differentiable(cast.system(system))
     found = objectives.objectives(objective)
-    method = _chosen(checked_method(o["method"]), system, found[0].kind == "average" and o["transient"])
+    drive = drives.given(system, o["drive"])
+    steps, transient = drives.counts(drive, o["steps"], o["transient"], lyapunov.USUAL)
+    method = _chosen(checked_method(o["method"]), system, found[0].kind == "average" and transient)
     names, by_start = wrt_names(wrt, system)
     how = lyapunov.integration(system, o)
-    steps, transient = cast.count("steps", o["steps"], 1), cast.count("transient", o["transient"], 0)
     seed, count = cast.count("seed", o["seed"], 0), cast.count("members", o["members"], 1)
     if by_start and transient:
         raise InputError('`transient` must be 0 for a gradient by "x0", which the transient would make one by the '
@@ -68,21 +73,15 @@ def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters:
         cast.choice("spread", spread, ("auto",))
         spread = 0.0  # independent noise parts members; a run from a given start is the objective itself
         count = count if system.noise_count else 1
-    batch = repeated(cast.members(system, x0, parameters), count, spread, seed)
+    batch = repeated(drives.members(system, how, x0, parameters, drive, steps + transient), count, spread, seed)
     recordings = tuple(one.recorded(system) for one in found)
     if isinstance(method, SMOOTH):
         for one in recordings:
             objectives.check_slope(one, method.name)
-    first, columns = 0, list[int]()
-    for name, value in system.parameters.items():
-        size = int(np.prod(np.shape(value), dtype=int))
-        if name in names:
-            columns += range(first, first + size)
-        first += size
     ordered = tuple(name for name in system.parameters if name in names)
     request = GradientRequest(
-        system, how, noise.keyed(batch, system, seed), recordings, found[0].kind, ordered, tuple(columns), by_start,
-        steps, transient, count, seed, method, bool(o["keep_members"]),
+        system, how, noise.keyed(batch, system, seed), recordings, found[0].kind, ordered, _columns(system, names),
+        by_start, steps, transient, count, seed, method, bool(o["keep_members"]),
     )  # fmt: skip
     if isinstance(method, (KernelDifferentiation, PathKernel)):
         kernel_methods.check(request)
@@ -93,14 +92,24 @@ def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters:
     return request
 
 
+def _columns(system: Any, names: set[str]) -> Sequence[int]:
+    """Numbers of these parameters in the flat vector; of recurrent cells, which have none, in the gradient itself."""
+    if system.architecture is not None:
+        return range(cell_weights.count(system, names))
+    first, columns = 0, list[int]()
+    for name, value in system.parameters.items():
+        size = int(np.prod(np.shape(value), dtype=int))
+        if name in names:
+            columns += range(first, first + size)
+        first += size
+    return tuple(columns)
+
+
 def _differentiable(system: Any) -> Any:
     """Refuse systems that gradients are not available for yet."""
     if system.delays:
         raise InputError(f"`system` {system.name} has a delay; gradients of delay systems are not available yet.")
-    if system.architecture is not None:
-        raise InputError(f"`system` {system.name} is a recurrent cell; use its own `backward`. Gradients of cells by "
-                         "`fl.gradient` are not available yet.")  # fmt: skip
-    if system.recording is None:
+    if system.recording is None and system.architecture is None:
         raise InputError(f"`system` {system.name} consists of compiled functions; gradients need a recorded rule.")
     return system
 
@@ -138,8 +147,9 @@ def gradient(
     x0: Any = None,
     parameters: Any = None,
     *,
-    steps: int = 10_000,
-    transient: int = 1_000,
+    steps: int | None = None,
+    transient: int | None = None,
+    drive: Any = None,
     dt: float | None = None,
     t0: float = 0.0,
     integrator: str | None = None,
@@ -169,8 +179,11 @@ def gradient(
         Batch axes in front of own shapes; every point of the batch gets its own gradient. For a network `x0` holds
         samples (..., B, width), over which losses are means, and `parameters` may replace some of its own.
     steps, transient : int
-        Steps of the run and before it. Deterministic members that have not parted after the transient go on with it,
-        up to 64 times as long. Networks have neither.
+        Steps of the run and before it, by default 10 000 and 1000. Deterministic members that have not parted after
+        the transient go on with it, up to 64 times as long. With a drive by default no transient and all its steps.
+        Networks have neither.
+    drive : (..., T, m) or callable, optional
+        Inputs of a recurrent cell, as in `fl.spectrum`; never differentiated. Objectives of cells read the state.
     members : int
         Repetitions of every point, whose spread gives the standard errors: of networks with noise, or with dropout in
         train mode. Of more than 128 with many parameters, means of up to 64 groups stand for the members.
@@ -250,6 +263,8 @@ def _run(request: Request, backend: Any, threads: Any, progress: Any) -> tuple[G
         "integrator": how.integrator, "dt": how.dt if request.system.kind == "flow" else None, "t0": how.t0,
         "dtype": how.dtype, "method": repr(request.method), "objective": request.kind,
     }  # fmt: skip
+    if request.members.drive is not None:
+        settings["drive"] = drives.token(request.members, int(how.t0) + request.transient + request.steps)
     checks = gradient_assembly.Checks(request.points)
     if isinstance(request.method, FiniteDifference):
         found, starts = finite_difference.run(request, backend, threads, progress)
@@ -277,10 +292,11 @@ def _check_wraps(request: GradientRequest, starts: Any, checks: Any, stats: dict
         return
 
     def some(rows: np.ndarray, width: int) -> np.ndarray:
-        return rows[:, :width].reshape(points, -1, width)[:, :WRAP_SAMPLES].reshape(-1, width)
+        each = min(request.repetitions, WRAP_SAMPLES)
+        return rows[:, :width].reshape(points, request.repetitions, width)[:, :each].reshape(points * each, width)
 
     x = some(starts.rows, request.system.dim)
-    p = some(request.members.p, request.system.flat_parameters.size)
+    p = some(request.members.p, 0 if is_cell(request) else request.system.flat_parameters.size)
     jumps = [wraps.differs(one, request.system.recording, x, p) for one in request.objectives]
     stats["wrapped"] = np.any(jumps, axis=0).reshape(points, -1).any(axis=1) & seen
     checks.doubt(stats["wrapped"], Reason.WRAPPED)

@@ -31,14 +31,28 @@ class Objective:
             raise InputError(f"`fn` must be a function fn(x, p), got {type(self.fn).__name__}.")
 
     def recorded(self, system: Any) -> Recording:
-        """The objective as a recording with one output."""
-        fn = plain(self.fn)
+        """The objective as a recording with one output; of recurrent cells a function of the state alone."""
+        fn, cell = plain(self.fn), system.architecture is not None
 
         def rule(t: Any, x: Any, p: Any) -> Any:
-            return fn(x, p)
+            return fn(x, Weights(system.name) if cell else p)
 
         rule.__name__ = getattr(fn, "__name__", "objective")
-        return record(rule, state_names=system.state_names, parameters=system.parameters, components=1)
+        return record(rule, state_names=system.state_names, parameters={} if cell else system.parameters, components=1)
+
+
+class Weights:
+    """What an objective of a recurrent cell gets as `p`: reading it is refused."""
+
+    def __init__(self, name: str) -> None:
+        object.__setattr__(self, "_name", name)
+
+    def __getattr__(self, key: str) -> Any:
+        raise InputError(f"an objective of the recurrent cell {self._name} reads its state x, not its parameters "
+                         f"(`{key}`).")  # fmt: skip
+
+    def __getitem__(self, key: Any) -> Any:
+        return getattr(self, str(key))
 
 
 def average(fn: Callable) -> Objective:

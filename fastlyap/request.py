@@ -1,5 +1,6 @@
 """What a dynamics call asks for, checked and broadcast: pure data between the verbs and the machines."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -168,7 +169,7 @@ class GradientRequest:
     objectives: tuple[Any, ...]
     kind: str
     names: tuple[str, ...]
-    columns: tuple[int, ...]
+    columns: Sequence[int]
     by_start: bool
     steps: int
     transient: int
@@ -201,7 +202,7 @@ class GradientRequest:
     @property
     def own_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parts of a gradient, in their order."""
-        found = {name: np.shape(self.system.parameters[name]) for name in self.names}
+        found = {name: self.system.shapes[name] for name in self.names}
         return found | ({"x0": (self.system.dim,)} if self.by_start else {})
 
 

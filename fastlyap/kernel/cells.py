@@ -185,23 +185,37 @@ def move(kind, z, t, S, V, o, P, W, lead, k):
 
 
 @kernel
+def arguments_of(z, W, layer, k):
+    """What `pull` leaves of a layer: the k covectors of its inputs' part and of its product with the old state."""
+    H, G = z.hidden, z.gates * z.hidden
+    at = z.stored * H * z.layers + k * (2 * H + max(H, z.inputs)) + layer * 2 * k * G
+    return slot(W, at, k * G), slot(W, at + k * G, k * G)
+
+
+@kernel
+def fed_back(z, W, k):
+    """What `pull` leaves of a closed loop: the k covectors of its read-out."""
+    H = z.hidden
+    return slot(W, z.stored * H * z.layers + 2 * k * H, k * max(H, z.inputs))
+
+
+@kernel
 def pull(kind, z, V, o, P, W, k):
     """Pull the k covectors at row o of `V` back through the step whose coefficients are in `W`."""
     H, n = z.hidden, dim(z)
     G, block, last = z.gates * H, z.states * H, PLACES * z.layers
     X = slot(W, z.stored * H * z.layers, 2 * k * H)
-    Y = slot(W, z.stored * H * z.layers + 2 * k * H, k * max(H, z.inputs))
-    at = z.stored * H * z.layers + k * (2 * H + max(H, z.inputs))
-    DX = slot(W, at, k * G)
-    DH = slot(W, at + k * G, k * G)
+    Y = fed_back(z, W, k)
     for turn in range(z.layers):
         layer = z.layers - 1 - turn
         s = o + layer * block
+        DX, DH = arguments_of(z, W, layer, k)
         kind.pull(z, P, layer, k, slot(W, z.stored * H * layer, z.stored * H), 0, V, s, DX, DH, X)
         if layer > 0:
             product_back(DX, k, matrix(P, PLACES * layer + INPUT, H, G), Y)
             add_to(k, n, V, s - block, H, Y)
     if z.closed:
+        DX, DH = arguments_of(z, W, 0, k)
         product_back(DX, k, matrix(P, INPUT, z.inputs, G), Y)
         product_back(Y, k, matrix(P, last + READOUT, H, z.inputs), X)
         add_to(k, n, V, o + (z.layers - 1) * block, H, X)
@@ -239,15 +253,13 @@ def kick(n, q, sizes, mixed, S, P, place):
     """Add noise to the state: its size, one number or n, times the normals behind it, or a mixture of q of them."""
     noise = P[2]
     w = slot(noise, sizes + layout.KEYS, q)
-    V = matrix(P, place, n, q)
     for i in range(n):
-        total = w[0]
+        total = w[min(i, q - 1)]
         if mixed:
-            total = V[i, 0] * total
+            V = matrix(P, place, n, q)
+            total = V[i, 0] * w[0]
             for j in range(1, q):
                 total = total + V[i, j] * w[j]
-        else:
-            total = w[i]
         S[i] = S[i] + noise[min(i, sizes - 1)] * total
 
 

@@ -38,10 +38,18 @@ class Score(NamedTuple):
 
 
 @kernel
-def _ratio(z, a, b):
+def ratio(z, a, b):
     """a / b, and 0 where b is 0."""
     none = b == like(z, 0.0)
     return select(none, like(z, 0.0), a / select(none, like(z, 1.0), b))
+
+
+@kernel
+def blend(nu, score, size, psi, keep, share):
+    """keep nu + share psi score of a component, nu where there is no noise; nu may be infinite where keep = 0."""
+    zero = like(nu, 0.0)
+    rest = select(keep == zero, zero, keep * nu)
+    return select(size == zero, nu, rest + share * psi * score)
 
 
 @kernel
@@ -57,11 +65,11 @@ def _scores(model, score, t, dt, square, S, P, W):
             total = like(S[0], 0.0)
             for j in range(score.q):
                 total = total + like(total, score.spread[i, j]) * P[score.normals + j]
-            W[far + 2 * n + i] = _ratio(total, total * inverse, W[far + n])
+            W[far + 2 * n + i] = ratio(total, total * inverse, W[far + n])
     else:
         for i in range(score.own):
             w = P[score.normals + i]
-            W[far + 2 * n + i] = _ratio(w, w * inverse, W[far + n + i])
+            W[far + 2 * n + i] = ratio(w, w * inverse, W[far + n + i])
 
 
 @kernel
@@ -83,8 +91,7 @@ def _mix(model, score, S, o, W, psi, keep, share):
             S[o + i] = rest + share * psi * W[b + i]
     else:
         for i in range(score.own):
-            rest = select(keep == zero, zero, keep * S[o + i])
-            S[o + i] = select(W[size + i] == zero, S[o + i], rest + share * psi * W[b + i])
+            S[o + i] = blend(S[o + i], W[b + i], W[size + i], psi, keep, share)
 
 
 @kernel

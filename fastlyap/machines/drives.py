@@ -125,13 +125,16 @@ def checked(drive: Drive, how: Integration, steps: int, inputs: int) -> np.ndarr
     return drive.table(needed, inputs)
 
 
-def laid_out(system: Any, batch: Members, table: np.ndarray | None) -> Members:
-    """The batch with the places of weights and inputs as its parameters, and the row of numbers they lie in."""
+def laid_out(system: Any, batch: Members, table: np.ndarray | None, volume: bool = True) -> Members:
+    """The batch with the places of weights and inputs as its parameters, and the row of numbers they lie in.
+
+    volume : whether |det| of the weights is wanted with them.
+    """
     from fastlyap.networks.layout import Laid, arrays, pooled  # SciPy, which importing the verbs must not wait for
 
     weights = {name: _squeezed(value, len(system.shapes[name])) for name, value in batch.parameters.items()}
     nothing, mixed = np.zeros((1, 1)), system.noise_directions
-    parts = arrays(system.architecture, weights)
+    parts = arrays(system.architecture, weights, volume)
     parts += [Laid(nothing if mixed is None else mixed, 2), Laid(nothing if table is None else table, 2)]
     pool, places = pooled(parts, batch.shape)
     length = np.full((len(places), 1), 1 if table is None else table.shape[-2])

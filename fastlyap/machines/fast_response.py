@@ -38,6 +38,9 @@ CHUNK_NUMBERS = 2**23
 def check(request: GradientRequest) -> None:
     """Refuse what has no linear response by these formulas."""
     system, method = request.system, request.method
+    if system.architecture is not None:
+        raise InputError(f"`method` fl.FastResponse needs second derivatives of a recorded rule; {system.name} is a "
+                         "recurrent cell: use fl.Shadowing, or with noise fl.PathKernel.")  # fmt: skip
     if system.kind == "flow":
         raise InputError(f"`method` fl.FastResponse is for maps, {system.name} is a flow: its unstable part is not "
                          "available yet; fl.Shadowing gives the other one.")  # fmt: skip

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from fastlyap.errors import InputError
-from fastlyap.machines import noise, reference_orbits
+from fastlyap.machines import cell_weights, noise, reference_orbits
 from fastlyap.machines.chunks import run_chunks
-from fastlyap.machines.gradient_program import Program, make_plan, plain_program
+from fastlyap.machines.gradient_program import Program, is_cell, make_plan, plain_program
 from fastlyap.machines.gradient_starts import Starts, after, run_up
 from fastlyap.machines.orbit import Members, cuts, fate, forward, origin
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.run import Pace
 from fastlyap.request import GradientRequest
+from fastlyap.request import Members as Batch
 
 
 def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
@@ -33,16 +34,17 @@ def _plan(everyone: GradientRequest, name: Any, threads: Any) -> Plan:
 def run(request: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple[Members, Starts]:
     """Every member's objectives, and their difference quotients."""
     sizes = _sizes(request)
-    moved = [request] + [_moved(request, j, side) for j in range(len(sizes)) for side in (1.0, -1.0)]
-    if len(moved) == 1:
+    if not len(sizes):
         return _values(request, name, threads, progress)
-    everyone = replace(
-        request.members, x=np.concatenate([m.members.x for m in moved]), p=np.concatenate([m.members.p for m in moved])
-    )
+    sides = [(j, side) for j in range(len(sizes)) for side in (1.0, -1.0)]
+    weights = cell_weights.moved(request, sizes) if is_cell(request) else None
+    moved = [request.members if weights is None else weights[0]]
+    moved += [_moved(request, j, side * sizes[j], weights and weights[1 + i]) for i, (j, side) in enumerate(sides)]
+    everyone = replace(moved[0], x=np.concatenate([m.x for m in moved]), p=np.concatenate([m.p for m in moved]))
     found, starts = _values(replace(request, members=everyone), name, threads, progress)
     B = len(request.members)
-    sides = found.value[B:].reshape(len(sizes), 2, B, -1)
-    gradient = np.moveaxis((sides[:, 0] - sides[:, 1]) / (2.0 * sizes[:, None, None]), 0, -1)
+    ends = found.value[B:].reshape(len(sizes), 2, B, -1)
+    gradient = np.moveaxis((ends[:, 0] - ends[:, 1]) / (2.0 * sizes[:, None, None]), 0, -1)
     codes = found.status.reshape(-1, B)
     worst = codes.argmax(axis=0)
     failed = found.failed.reshape(-1, B)[worst, np.arange(B)]
@@ -55,32 +57,31 @@ def _sizes(request: GradientRequest) -> np.ndarray:
     """The step of each number."""
     found = []
     for name in request.names:
-        found += [request.method.of(name)] * int(np.prod(np.shape(request.system.parameters[name]), dtype=int))
+        found += [request.method.of(name)] * int(np.prod(request.system.shapes[name], dtype=int))
     if request.by_start:
         found += [request.method.of("x0")] * request.system.dim
     return np.array(found)
 
 
-def _moved(request: GradientRequest, j: int, side: float) -> GradientRequest:
-    """The request with number j of the gradient moved."""
-    h = side * _sizes(request)[j]
-    members = request.members
+def _moved(request: GradientRequest, j: int, h: float, weights: Batch | None) -> Batch:
+    """The members with number j of the gradient moved by h; of cells, `weights` has it moved if it is one of them."""
+    members = request.members if weights is None else weights
     x, p = members.x.copy(), members.p.copy()
-    if j < len(request.columns):
-        p[:, request.columns[j]] += h
-    else:
+    if j >= len(request.columns):
         x[:, j - len(request.columns)] += h
+    elif weights is None:
+        p[:, request.columns[j]] += h
     members = replace(members, x=x, p=p)
     if request.random and request.method.noise == "independent":
-        seed = request.seed + 2 * j + (3 if side > 0 else 2)
+        seed = request.seed + 2 * j + (3 if h > 0 else 2)
         if seed > noise.LARGEST_SEED:
             raise InputError("`seed` is too large for independent noise; use a smaller one.")
         members = noise.keyed(members, request.system, seed, noise.numbers(request.members, request.system))
-    return replace(request, members=members)
+    return members
 
 
 def _values(everyone: GradientRequest, name: Any, threads: Any, progress: Any) -> tuple:
-    plain = replace(everyone, columns=(), by_start=False)
+    plain = replace(everyone, names=(), columns=(), by_start=False)
     if name == "reference":
         return reference_orbits.values(plain, progress)
     plan = _plan(everyone, name, threads)

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlyap.backend import cell_gradients
 from fastlyap.backend import sensitivity as cpu
+from fastlyap.backend.segments import SegmentBatch
 from fastlyap.machines import planning
 from fastlyap.machines.planning import Plan
 from fastlyap.request import GradientRequest
@@ -26,15 +28,20 @@ class Program(NamedTuple):
     kernels: Any
     theta: np.ndarray  # (B, p)
     P: np.ndarray  # (B, ...)
+    kinds: tuple[type, type] = (cpu.SensitivityBatch, SegmentBatch)
 
     def batch(self, rows: np.ndarray, index: Any, k: int) -> cpu.SensitivityBatch:
         """The members `index`, a slice or numbers, at these states, with k covectors."""
-        return cpu.SensitivityBatch(self.kernels, rows, self.theta[index], self.P[index], k)
+        return self.kinds[0](self.kernels, rows, self.theta[index], self.P[index], k)
+
+    def segments(self, rows: np.ndarray, index: Any, k: int) -> SegmentBatch:
+        """The same, to walk back in segments."""
+        return self.kinds[1](self.kernels, rows, self.theta[index], self.P[index], k)
 
 
 def width_of(request: GradientRequest) -> int:
     """Lanes of this request; a part of a batch runs in those of the whole, even if it is a single member."""
-    return cpu.width_of(max(len(request.members), 2 if request.part else 0))
+    return 1 if is_cell(request) else cpu.width_of(max(len(request.members), 2 if request.part else 0))
 
 
 def objectives_of(request: GradientRequest) -> tuple[Any, ...]:
@@ -53,9 +60,28 @@ def make_program(
     return Program(kernels, np.ascontiguousarray(request.members.p[:, list(request.columns)]), P)
 
 
+def is_cell(request: GradientRequest) -> bool:
+    """Whether the system is a recurrent cell, whose parameters are no states of its program."""
+    return request.system.architecture is not None
+
+
+def _cell_program(request: GradientRequest, share: np.ndarray, *, path: bool = True) -> Program:
+    """The program of a recurrent cell; share (B,) is 1 - beta of each member."""
+    members = request.members
+    assert members.pool is not None
+    kernels = cell_gradients.load(
+        request.system, request.integration, request.objectives, request.names, members.pool, path=path
+    )
+    P = np.concatenate([members.p, share[:, None]], axis=1) if request.random else members.p
+    kinds = cell_gradients.CellBatch, cell_gradients.CellSegmentBatch
+    return Program(kernels, np.zeros((len(members), 0)), P, kinds)
+
+
 def plain_program(request: GradientRequest) -> Program:
     """The program whose covectors go back through whole steps, noise included."""
     integrator = request.integration.integrator
+    if is_cell(request):
+        return _cell_program(request, np.ones(len(request.members)))
     if integrator == "rk4" and request.system.noise_count and request.columns:
         # noise that is added after the step, of a size that may be differentiated: a path-kernel that keeps all
         return path_program(request, np.ones(len(request.members)))
@@ -66,6 +92,8 @@ def plain_program(request: GradientRequest) -> Program:
 def path_program(request: GradientRequest, share: np.ndarray) -> Program:
     """The program of the path-kernel; share (B,) is 1 - beta of each member."""
     system, integrator = request.system, request.integration.integrator
+    if is_cell(request):
+        return _cell_program(request, share)
     P = np.concatenate([request.members.p, share[:, None]], axis=1)
     return make_program(request, lambda wide, phi, width: score.assemble_score(system, wide, phi, integrator, width), P)
 
@@ -73,6 +101,8 @@ def path_program(request: GradientRequest, share: np.ndarray) -> Program:
 def likelihood_program(request: GradientRequest) -> Program:
     """The program of kernel differentiation: scores are advanced beside the state."""
     how, B, p = request.integration, len(request.members), len(request.columns)
+    if is_cell(request):  # their scores are covectors that the path-kernel would pull back, and go no further
+        return _cell_program(request, np.zeros(B), path=False)
     width = cpu.width_of(B)
     made = assemble_likelihood(request.system, request.objectives, request.columns, how.integrator, width)
     kernels = cpu.load(made, how, request.system.dim + p, width)
@@ -83,8 +113,8 @@ def likelihood_program(request: GradientRequest) -> Program:
 def make_plan(request: GradientRequest, name: Any, threads: Any, *, per_member: int, passes: int = 3) -> Plan:
     """The plan of a gradient; per_member: numbers kept of each member."""
     chosen, how, members = planning.backend(name), request.integration, len(request.members)
-    width = width_of(request)
-    form = cpu.form_of(request.system.dim + len(request.columns))
+    cell, width = is_cell(request), width_of(request)
+    form = "dense" if cell else cpu.form_of(request.system.dim + len(request.columns))
     used = min(planning.thread_count(threads), max(1, -(-members // width)))
     chunk = planning.chunk_size(members, max(width, CHUNK_BYTES // (8 * max(per_member, 1))), width, used)
     work = members * (request.transient + passes * request.steps)

@@ -45,7 +45,9 @@ def repeated(members: Members, count: int, spread: Any, seed: int) -> Members:
         for name, value in members.parameters.items()
     }
     x, p = (np.repeat(a, count, axis=0) for a in (members.x, members.p))
-    return Members(x, p, (*members.shape, count), (*members.dims, "member"), values)
+    return replace(
+        members, x=x, p=p, shape=(*members.shape, count), dims=(*members.dims, "member"), parameters=values
+    )
 
 
 def run_up(request: GradientRequest, program: Program, plan: Plan, progress: Any) -> Starts:
@@ -64,7 +66,7 @@ def run_up(request: GradientRequest, program: Program, plan: Plan, progress: Any
     while True:
         found.parted[np.unique(index // E)] = have_parted(seen.reshape(-1, E, *seen.shape[1:]))
         left = np.flatnonzero(~found.parted)
-        if not len(left) or done >= LONGEST * request.transient:
+        if not len(left) or done >= LONGEST * request.transient or 2 * done > _inputs_for(request):
             return found
         again = np.arange(points) if _driven(request) else left
         index = (again[:, None] * E + np.arange(E)).ravel()
@@ -80,9 +82,18 @@ def after(request: GradientRequest, starts: Starts) -> GradientRequest:
     return replace(request, transient=int(starts.transient.max(initial=request.transient)))
 
 
+def _inputs_for(request: GradientRequest) -> float:
+    """The longest run-up that the inputs of a driven cell allow."""
+    drive = request.members.drive
+    if drive is None or drive.shape[-2] == 1:  # the same at all steps
+        return np.inf
+    return drive.shape[-2] - request.steps - int(request.integration.t0)
+
+
 def _driven(request: GradientRequest) -> bool:
     """Whether the rule depends on time; all points then take the same run-up."""
-    return request.system.recording.ops["t"] > 0
+    about = request.system.architecture
+    return about.driven if about is not None else request.system.recording.ops["t"] > 0
 
 
 def _wander(

@@ -14,7 +14,7 @@ import numpy as np
 from fastlyap.machines import noise
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_assembly import mean_of
-from fastlyap.machines.gradient_program import make_plan, path_program
+from fastlyap.machines.gradient_program import is_cell, make_plan, path_program
 from fastlyap.machines.orbit import origin
 from fastlyap.machines.run import Pace
 from fastlyap.request import GradientRequest
@@ -56,6 +56,8 @@ def measure(request: GradientRequest, name: Any, threads: Any) -> Growth:
     number = point * STATES + np.tile(np.arange(STATES), request.points)
     keyed = noise.keyed(some, request.system, (request.seed + STREAM) % 2**64, number)
     pilot = replace(request, members=keyed, repetitions=STATES)
+    if is_cell(request):
+        pilot = replace(pilot, names=(), columns=())  # nothing is wanted of its weights
     align, spans = spans_of(request)
     plan = make_plan(pilot, name, threads, per_member=4 * len(spans) * (request.system.dim + len(request.columns) + 4))
     program = path_program(pilot, np.ones(len(pilot.members)))

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastlyap.errors import InputError
-from fastlyap.machines import growth_pilot, kernel_chunks, kernel_scores
+from fastlyap.machines import cell_weights, growth_pilot, kernel_chunks, kernel_scores
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_assembly import spread_of
-from fastlyap.machines.gradient_program import Program, likelihood_program, make_plan, path_program
+from fastlyap.machines.gradient_program import Program, is_cell, likelihood_program, make_plan, path_program
 from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_starts import Starts, run_up
 from fastlyap.machines.kernel_windows import chosen_windows, windows_of
@@ -36,6 +36,11 @@ TAIL = 3.0
 FORWARD = 32  # parameters whose scores of all steps are kept; with more the orbit is gone over twice
 GROUPS = 64  # of members of final values, whose means are judged
 OUTSIDE = 1e-9  # relative part of a perturbation outside of the noise that is rounding
+OUT_OF_NOISE = (
+    "`method` KernelDifferentiation needs perturbations that lie within the noise of {}: some parameters of `wrt` move "
+    "states where there is none. Use fl.PathKernel, which propagates the rest, leave those parameters out, or give the "
+    "noise more directions."
+)
 
 
 def check(request: GradientRequest) -> None:
@@ -63,6 +68,10 @@ def check(request: GradientRequest) -> None:
 def _check_inside(request: GradientRequest) -> None:
     """Refuse perturbations that move states where the noise does not."""
     system, how = request.system, request.integration
+    if is_cell(request):
+        if not cell_weights.inside_noise(request):
+            raise InputError(OUT_OF_NOISE.format(system.name))
+        return
     x = np.concatenate([request.members.x[:8], request.members.x[:8] + 0.37])
     p = request.members.p[np.arange(len(x)) % len(request.members), : system.flat_parameters.size]
     n = system.dim
@@ -76,11 +85,7 @@ def _check_inside(request: GradientRequest) -> None:
         raise InputError(f"`integrator` \"rk4\" spreads a perturbation beyond the noise of {system.name}; use "
                          '"euler", or fl.PathKernel.')  # fmt: skip
     if np.any(np.abs(B - inside @ B) > OUTSIDE * (1.0 + np.abs(B).max(initial=0.0, axis=(1, 2), keepdims=True))):
-        raise InputError(
-            f"`method` KernelDifferentiation needs perturbations that lie within the noise of {system.name}: some "
-            "parameters of `wrt` move states where there is none. Use fl.PathKernel, which propagates the rest, "
-            "leave those parameters out, or give the noise more directions."
-        )
+        raise InputError(OUT_OF_NOISE.format(system.name))
 
 
 def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
@@ -200,13 +205,13 @@ def _pass(
     spin = int(spins[todo[0]])
     index = (todo[:, None] * E + np.arange(E)).ravel()
     plan = replace(plan, members=len(index))
-    final, path = request.kind == "terminal", isinstance(request.method, PathKernel)
+    final, back = request.kind == "terminal", isinstance(request.method, PathKernel) or is_cell(request)
 
     def work(part: slice, pace: Pace) -> Members:
         some = index[part]
-        if path and final:
+        if back and final:
             return kernel_chunks.final_chunk(request, program, starts, some, keep, pace)
-        if path:
+        if back:
             return kernel_chunks.average_chunk(request, program, starts, some, keep, windows, spin, pace)
         if final:
             return kernel_scores.final_scores(request, program, starts, some, pace)

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
+from fastlyap.kernel.cells import LAST, PLACES
 from fastlyap.request import Integration, Members
 
 LIMB = 24
@@ -41,13 +42,20 @@ def keyed(members: Members, system: Any, seed: int, number: np.ndarray | None = 
     for i in range(3):
         keys[:, i] = seed >> i * LIMB & (1 << LIMB) - 1
     keys[:, 3], keys[:, 4] = number & (1 << LIMB) - 1, number >> LIMB
-    p = members.p if system.architecture is not None else members.p[:, : system.flat_parameters.size]
-    return replace(members, p=np.concatenate([p, keys], axis=1))
+    return replace(members, p=np.concatenate([members.p[:, : own_columns(system)], keys], axis=1))
+
+
+def own_columns(system: Any) -> int:
+    """Columns of `Members.p` before the keys: parameters, or of recurrent cells places and sizes of the noise."""
+    if system.architecture is None:
+        return system.flat_parameters.size
+    sizes = 0 if system.noise_recording is None else len(system.noise_recording.outputs)
+    return PLACES * system.architecture.layers + LAST + sizes
 
 
 def numbers(members: Members, system: Any) -> np.ndarray:
     """Numbers of keyed members in the whole batch."""
-    low, high = members.p[:, system.flat_parameters.size :][:, 3:5].T.astype(np.int64)
+    low, high = members.p[:, own_columns(system) :][:, 3:5].T.astype(np.int64)
     return low + (high << LIMB)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlyap.backend.segments import SegmentBatch, Shape
+from fastlyap.backend.segments import Shape
 from fastlyap.errors import InputError
 from fastlyap.machines import shadowing_pilot
 from fastlyap.machines.chunks import run_chunks
@@ -130,7 +130,7 @@ def _chunk(
 ) -> None:  # fmt: skip
     how, t0, steps = request.integration, origin(request), request.steps
     k = shape.count + shape.modes
-    batch = SegmentBatch(program.kernels, starts.rows[who], program.theta[who], program.P[who], k)
+    batch = program.segments(starts.rows[who], who, k)
     first = steps - shape.segments * length  # what is left over comes before the segments
     stretches = []
     for stretch, seen in forward(batch, request, edges(first, steps, length, request.system.dim), pace):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlyap.backend.segments import SegmentBatch, Shape
+from fastlyap.backend.segments import Shape
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.gradient_program import Program
 from fastlyap.machines.gradient_starts import Starts
@@ -155,7 +155,7 @@ def _factors(
 ) -> np.ndarray:
     """R of every step, (B, steps, k, k)."""
     how, t0, n = request.integration, origin(request), request.system.dim
-    batch = SegmentBatch(program.kernels, starts.rows[who], program.theta[who], program.P[who], k)
+    batch = program.segments(starts.rows[who], who, k)
     stretches = [stretch for stretch, _ in forward(batch, request, edges(0, steps, 1, n), pace)]
     frame = last_frame(request, batch, t0 + steps * how.dt, k, False, who)
     R = np.empty((len(who), steps, k, k))

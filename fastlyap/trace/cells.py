@@ -180,5 +180,5 @@ def assemble(about, dtype: str, noise: Noise | None = None) -> Module:
         stepping=(1, "step", "None", "step_back"), given=given, grower="step_together",
     )  # fmt: skip
     text = made.text + RECORD.format(given=given)
-    wide = 2 * found.gates * about.hidden + 3 * about.hidden + max(about.hidden, about.inputs)
+    wide = 2 * found.gates * about.hidden * about.layers + 3 * about.hidden + max(about.hidden, about.inputs)
     return made._replace(text=text, spare=wide, places=PLACES * about.layers + LAST)

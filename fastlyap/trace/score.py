@@ -56,7 +56,8 @@ def obstacle(system: Any, integrator: str) -> str:
     """Why noise cannot carry derivatives of this system, in words, with advice; empty where it can."""
     if not system.noise_count:
         return "it has no noise; add some: system.with_noise(0.1), say"
-    if system.noise_recording is None or any(n.op == "w" for n in topological(system.recording.outputs)):
+    rule = () if system.architecture is not None else system.recording.outputs
+    if system.noise_recording is None or any(n.op == "w" for n in topological(rule)):
         return "its rule draws random numbers itself; only noise that is added after the rule has a score"
     if integrator not in SCALES:
         return f"the integrator {integrator!r} mixes noise and step; use \"euler\", or with additive noise \"rk4\""

@@ -28,7 +28,7 @@ def back(t, dt, S, A, P, W, X, F, place, keep, k, rtol, atol):
 
 
 """
-_ENTRIES = """@entry
+ENTRIES = """@entry
 def observe_orbit(S, A, P, W, F, lo, hi, own, count, t0, dt, first, n_steps, radius, rtol, atol):
     for b in range(lo, hi):
         sensitivity.observe_orbit(model, stepper, observe, rows(S[b]), rows(A[b]), rows(P[b]), rows(W), rows(F[b]),
@@ -127,7 +127,7 @@ def extend(
     far = stage_rows(made, n) + taken
     text, more = print_objectives(objectives, form_of(n), far)
     return made._replace(
-        text=made.text + "\n\nfrom fastlyap.kernel.lanes import slot, wide\n\n\n" + text + step + _ENTRIES + entries,
+        text=made.text + "\n\nfrom fastlyap.kernel.lanes import slot, wide\n\n\n" + text + step + ENTRIES + entries,
         stages=1, stored=far + more,
     )  # fmt: skip
 

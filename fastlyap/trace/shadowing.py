@@ -8,7 +8,7 @@ from typing import Any
 from fastlyap.trace.module import Module
 from fastlyap.trace.sensitivity import assemble_sensitivity
 
-_ENTRIES = """
+ENTRIES = """
 
 from fastlyap.kernel import segments
 
@@ -45,4 +45,4 @@ def assemble_solver(width: int) -> Module:
 def assemble_shadowing(own: int, wide: Any, objectives: Sequence[Any], integrator: str, width: int) -> Module:
     """The module of the augmented system `wide`, of which `own` states are those of the system."""
     made = assemble_sensitivity(wide, objectives, integrator, width)
-    return made._replace(text=made.text + _ENTRIES.format(own=own))
+    return made._replace(text=made.text + ENTRIES.format(own=own))

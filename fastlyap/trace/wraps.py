@@ -38,10 +38,11 @@ def _across(outputs: Sequence[Node], at: Node, end: Node, x: np.ndarray, p: np.n
     return _values(_with(outputs, at, end), x, p) - _values(_with(outputs, at, ZERO), x, p)
 
 
-def differs(objective: Recording, rule: Recording, x: np.ndarray, p: np.ndarray) -> np.ndarray:
+def differs(objective: Recording, rule: Recording | None, x: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Where objective or rule take different values at the two ends of a wrapped coordinate, (B,) of states (B, n)."""
-    circle = {i: node.args[1] for i, node in enumerate(rule.outputs) if node.op == "mod"}
-    lifted = [node.args[0] if i in circle else node for i, node in enumerate(rule.outputs)]
+    own = () if rule is None else rule.outputs
+    circle = {i: node.args[1] for i, node in enumerate(own) if node.op == "mod"}
+    lifted = [node.args[0] if i in circle else node for i, node in enumerate(own)]
     outputs = [*objective.outputs, *lifted]
     length = np.full((len(outputs), len(x)), np.inf)
     for i, end in circle.items():
