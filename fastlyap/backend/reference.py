@@ -96,7 +96,7 @@ def replayed(system: Any, recording: Any) -> Callable:
     """A recording as a function of t, x, p and, if need be, the normals of the step."""
     if recording is None:
         raise InputError('`backend` "reference" cannot run a system of kernels that were not recorded; use "cpu".')
-    outputs, names = recording.outputs, tuple(system.parameters)
+    outputs, names = recording.outputs, tuple(system.parameters) if system.architecture is None else ()
 
     def rule(t: Any, x: Any, p: Any, w: Any = ()) -> list:
         flat = [item for name in names for item in _items(getattr(p, name))]

@@ -40,8 +40,8 @@ def inside_noise(request: GradientRequest) -> bool:
     return True
 
 
-def moved(request: GradientRequest, sizes: np.ndarray) -> list[Members]:
-    """The members, then with number 0, 1 ... of the gradient moved up and down by its size.
+def moved(request: GradientRequest, sizes: np.ndarray) -> tuple[Members, list[Members]]:
+    """A batch of copies; and one by one the members, then with number 0, 1 ... of the gradient moved up and down.
 
     All of them read their weights from one row of numbers, in which there is what is moved, and once all else.
     """
@@ -70,7 +70,7 @@ def moved(request: GradientRequest, sizes: np.ndarray) -> list[Members]:
     )
     laid = drives.laid_out(system, batch, table, volume=False)
     B, keys = len(members), members.p[:, noise.own_columns(system) :]
-    return [
+    return replace(laid, drive=members.drive), [
         replace(members, p=np.concatenate([laid.p[i * B : (i + 1) * B], keys], axis=1), pool=laid.pool)
         for i in range(copies)
     ]

@@ -37,10 +37,10 @@ def run(request: GradientRequest, name: Any, threads: Any, progress: Any) -> tup
     if not len(sizes):
         return _values(request, name, threads, progress)
     sides = [(j, side) for j in range(len(sizes)) for side in (1.0, -1.0)]
-    weights = cell_weights.moved(request, sizes) if is_cell(request) else None
+    whole, weights = cell_weights.moved(request, sizes) if is_cell(request) else (request.members, None)
     moved = [request.members if weights is None else weights[0]]
     moved += [_moved(request, j, side * sizes[j], weights and weights[1 + i]) for i, (j, side) in enumerate(sides)]
-    everyone = replace(moved[0], x=np.concatenate([m.x for m in moved]), p=np.concatenate([m.p for m in moved]))
+    everyone = replace(whole, x=np.concatenate([m.x for m in moved]), p=np.concatenate([m.p for m in moved]))
     found, starts = _values(replace(request, members=everyone), name, threads, progress)
     B = len(request.members)
     ends = found.value[B:].reshape(len(sizes), 2, B, -1)

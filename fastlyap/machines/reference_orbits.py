@@ -10,8 +10,8 @@ import numpy as np
 from fastlyap import status
 from fastlyap.backend import reference
 from fastlyap.errors import InputError
-from fastlyap.machines import noise
-from fastlyap.machines.gradient_program import make_plan
+from fastlyap.machines import noise, reference_cells
+from fastlyap.machines.gradient_program import is_cell, make_plan
 from fastlyap.machines.gradient_starts import Starts, after, run_up
 from fastlyap.machines.orbit import Members, fate, origin
 from fastlyap.reference.dynamics import Dynamics
@@ -45,18 +45,22 @@ def check(request: GradientRequest) -> None:
     how, system = request.integration, request.system
     if how.integrator not in INTEGRATORS:
         raise InputError(f'`backend` "reference" has gradients of maps, "euler" and "rk4", not of {how.integrator!r}.')
-    if system.noise_count and system.recording.ops["w"]:
+    if system.architecture is None and system.noise_count and system.recording.ops["w"]:
         raise InputError(f'`backend` "reference" has no gradients of {system.name}, whose rule reads its noise itself.')
 
 
 def dynamics_of(request: GradientRequest, index: Any) -> Dynamics:
     """The members of `index`, stepped from the start of the run-up."""
-    made = reference.dynamics(request)
-    keys = request.members.p[:, request.system.flat_parameters.size :][index, :5]
+    if is_cell(request):
+        made = reference_cells.dynamics(request, index)
+    else:
+        made = reference.dynamics(request)
+        made = replace(made, p=made.p[index])
+    keys = request.members.p[:, noise.own_columns(request.system) :][index, :5]
     kind = made.noise
     if kind is not None:
         kind = _Keyed(kind.size, kind.directions, kind.additive, kind.count, kind.seed, keys)
-    return replace(made, p=made.p[index], noise=kind)
+    return replace(made, noise=kind)
 
 
 class _Walk:
@@ -122,15 +126,17 @@ class Run:
         rule = reference.replayed(request.system, request.objectives[j])
         dynamics, n_steps = dynamics_of(request, index), (request.steps if last is None else last) - first
 
+        columns = reference_cells.columns(request) if is_cell(request) else request.columns
+
         def fn(x: Any, p: Any) -> Any:
             return rule(0.0, x, p)[0]
 
         with np.errstate(all="ignore"):
             if request.random:  # the noise is told by the number of the step, counted from the start of the run-up
-                return orbit(dynamics, request.columns, fn, request.members.x[index], steps=n_steps,
+                return orbit(dynamics, columns, fn, request.members.x[index], steps=n_steps,
                              transient=request.transient + first)  # fmt: skip
             late = replace(dynamics, t0=origin(request) + first * how.dt)
-            return orbit(late, request.columns, fn, self.x[first, index], steps=n_steps)
+            return orbit(late, columns, fn, self.x[first, index], steps=n_steps)
 
     def members(self, phi: list[np.ndarray], gradient: np.ndarray, more: dict[str, np.ndarray]) -> Members:
         """As the other backend's machines hand it on: phi of each objective at all states (N + 1, good members)."""

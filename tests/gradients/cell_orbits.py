@@ -29,8 +29,9 @@ def dynamics(cell, drive=None, members=1, seed=0):
             return [p.noise_size] if size == () else list(p.noise_size)
 
         noise = Noise(sizes, None if V is None else np.asarray(V), True, cell.noise_count, seed)
+    inputs = None if drive is None else np.tile(drive, (members, 1, 1))
     return Dynamics(
-        cells.rule(cell.architecture, drive), np.tile(flat, (members, 1)), names,
+        cells.rule(cell.architecture, inputs), np.tile(flat, (members, 1)), names,
         tuple(cell.shapes[name] for name in names), tuple(cell.state_names), noise=noise,
     )  # fmt: skip
 
@@ -46,19 +47,3 @@ def flat(parts, count=None):
     """A dict of arrays by parameter in one row, or one for each member."""
     rows = [np.reshape(value, (-1,) if count is None else (count, -1)) for value in parts.values()]
     return np.concatenate(rows, axis=-1)
-
-
-def centred_by_others(made):
-    """The same orbit, its last values so far apart that their deviations are those from the mean of the others."""
-    members = made.phi.shape[1]
-    return made._replace(phi=made.phi * members / (members - 1))
-
-
-def one_step_less(made):
-    """The orbit whose averages are over the values that `fl.gradient` takes: phi(x_0) enters by the mean alone."""
-    phi, mean = made.phi[:-1].copy(), made.phi[:-1].mean(axis=0)
-    phi[0] = mean * (len(phi) - 1) - phi[1:-1].sum(axis=0)
-    noise = made.noise._replace(b=made.noise.b[:-1], size=type(made.noise.size)(*(a[:-1] for a in made.noise.size)))
-    return made._replace(
-        x=made.x[:-1], A=made.A[:-1], B=made.B[:-1], phi=phi, phi_x=made.phi_x[:-1], phi_p=made.phi_p[:-1], noise=noise
-    )

@@ -5,7 +5,7 @@ Modules of all kinds of cells take long to compile, so most kinds run interprete
 
 import numpy as np
 import pytest
-from gradients.cell_orbits import centred_by_others, flat, mean_square, odd, one_step_less, plain_orbit
+from gradients.cell_orbits import flat, mean_square, odd, plain_orbit
 from networks import recurrent_cells
 
 import fastlyap as fl
@@ -49,7 +49,7 @@ def test_backpropagation_is_exact_by_every_weight(name):
     how = dict(wrt=(*cell.parameters, "x0"), steps=STEPS, transient=0, drive=drive, method=fl.Backprop())
     g = fl.gradient(cell, fl.average(odd), **how)
     start = g.gradient.pop("x0")
-    np.testing.assert_allclose(flat(g.gradient), backprop.average(made)[0], rtol=1e-11, atol=1e-14)
+    np.testing.assert_allclose(flat(g.gradient), backprop.average(made)[0][0], rtol=1e-11, atol=1e-14)
     np.testing.assert_allclose(g.value, made.phi[:-1].mean(), rtol=1e-12)
     g = fl.gradient(cell, fl.terminal(odd), **how)
     by_weights, by_start = backprop.terminal(made)
@@ -67,17 +67,18 @@ def test_members_of_noisy_cells_are_those_of_the_reference(name, noise):
     cell, drive = cell_of(name)
     cell = NOISE[noise](cell)
     made = plain_orbit(cell, odd, steps=STEPS, drive=drive, members=MEMBERS)
-    final, short = centred_by_others(made), one_step_less(made)
+    value = made.phi[-1]
+    gain = value - (value.sum() - value) / (MEMBERS - 1)
     left_out = (STEPS - 4) // 2  # steps that the sweep of an average takes to forget its end
     cases = [
-        (fl.average, fl.Backprop(), backprop.average(made)),
-        (fl.terminal, fl.PathKernel(0.4), path_kernel.terminal(final, 0.4)),
-        (fl.average, fl.PathKernel(0.4, 3), path_kernel.average(short, 0.4, 3, left_out)),
+        (fl.average, fl.Backprop(), backprop.average(made)[0]),
+        (fl.terminal, fl.PathKernel(0.4), path_kernel.terminal(made, 0.4, gain)[0]),
+        (fl.average, fl.PathKernel(0.4, 3), path_kernel.average(made, 0.4, 3, left_out)),
     ]
     if noise != "directed":
         cases += [
-            (fl.terminal, fl.KernelDifferentiation(), kernel.terminal(final)),
-            (fl.average, fl.KernelDifferentiation(3), kernel.average(short, 3)),
+            (fl.terminal, fl.KernelDifferentiation(), kernel.terminal(made, gain)),
+            (fl.average, fl.KernelDifferentiation(3), kernel.average(made, 3)),
         ]
     for kind, method, expected in cases:
         g = fl.gradient(
@@ -178,6 +179,18 @@ def test_batches_of_gains_drives_and_starts_are_their_points():
 
 
 @LONG
+@pytest.mark.parametrize("method", [fl.Backprop(), fl.PathKernel(0.4), fl.FiniteDifference(1e-4)])
+def test_the_plain_backend_gives_the_same(method):
+    cell, drive = cell_of("gru")
+    drives = np.stack([drive, 0.5 * drive])
+    how = dict(wrt=("0.hidden", "1.bias", "noise_size"), drive=drives, members=2, keep_members=True, method=method)
+    a, b = (fl.gradient(cell.with_noise(0.2), fl.terminal(odd), backend=name, **how) for name in ("cpu", "reference"))
+    np.testing.assert_allclose(a.value, b.value, rtol=1e-12)
+    for name, values in a.members.items():
+        np.testing.assert_allclose(values, b.members[name], rtol=1e-8, atol=1e-9)
+
+
+@LONG
 def test_some_parameters_are_those_of_all():
     cell, drive = cell_of("gru")
     how = dict(steps=STEPS, drive=drive, method=fl.Backprop())
@@ -214,6 +227,7 @@ WRONG = {
     "`method` PathKernel cannot be used": dict(method=fl.PathKernel(0.5, 2)),
     "`method` fl.FastResponse needs second derivatives": dict(method=fl.FastResponse()),
     "`backend` must be": dict(backend="cuda"),
+    "`backend` \"reference\" needs a `beta` in numbers": dict(backend="reference", noise=0.1),
     "reads its state x, not its parameters": dict(objective=fl.average(lambda x, p: x[0] * p.g)),
 }
 
@@ -221,7 +235,9 @@ WRONG = {
 @pytest.mark.parametrize("message", WRONG)
 def test_wrong_arguments(message):
     cell, drive = cell_of("gru")
-    how = {"objective": fl.average(odd), "drive": drive, **WRONG[message]}
+    how = {"objective": fl.terminal(odd) if "noise" in WRONG[message] else fl.average(odd), "drive": drive}
+    how |= WRONG[message]
+    cell = cell.with_noise(how.pop("noise")) if "noise" in how else cell
     with pytest.raises(fl.InputError) as caught:
         fl.gradient(cell, **how)
     assert message in str(caught.value)

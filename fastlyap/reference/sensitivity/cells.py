@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastlyap import math
+from fastlyap.reference.dual import Dual
 
 ACTIVATIONS = {
     "identity": lambda z: z,
@@ -30,8 +31,8 @@ def rule(about: Any, drive: np.ndarray | None = None, key: Callable[[str], str] 
     Parameters
     ----------
     about : kind and sizes
-    drive : (T, m), optional
-        Inputs of a driven cell, which is then called with dual numbers t.
+    drive : (B, T, m), optional
+        Inputs of the members of a driven cell, which is then called with dual numbers t.
     key : function
         From the keys of weights to names of parameters.
     """
@@ -41,7 +42,9 @@ def rule(about: Any, drive: np.ndarray | None = None, key: Callable[[str], str] 
             y = [ACTIVATIONS[about.activation](one) for one in x]
             return [p[key("g")] * _row(y, p[key("0.hidden")], j) for j in range(about.hidden)]
         block = len(x) // about.layers
-        u: Sequence = () if drive is None else list(drive[int(t.value) % len(drive)])
+        u: Sequence = ()
+        if drive is not None:
+            u = [Dual(one) for one in drive[:, int(t.value) % drive.shape[1]].T]
         if about.closed:
             top = list(x)[(about.layers - 1) * block :][: about.hidden]
             W, b = p[key("readout.weight")], p[key("readout.bias")]
