@@ -17,6 +17,7 @@ from fastlyap.statistics import block_stderr
 
 MANY = 10_000  # parameters, beyond which no medians are taken
 HEAVY = 10.0  # standard deviations against robust ones that make a heavy tail
+ALIKE = 1e-13  # relative standard error of members that are equal but for rounding
 ROBUST = 1.4826  # standard deviation of a normal law over its median absolute deviation
 FEWEST = 8  # members for a judgement on tails
 PARTS = {f"{part}_part{of}" for part in ("shadowing", "unstable") for of in ("", "_stderr")}
@@ -125,7 +126,8 @@ def _one(
         _several(request, values, found.value[:, j].reshape(points, E), inside, good, own, stats)
     grads = spread_of(found.gradient[:, j].reshape(points, E, -1), good)
     if E >= FEWEST and grads.mean.size:
-        heavy = np.any(grads.tail > HEAVY, axis=-1)
+        varies = grads.stderr > ALIKE * np.abs(grads.mean)  # else members differ by rounding
+        heavy = np.any((grads.tail > HEAVY) & varies, axis=-1)
         own.doubt(heavy & ~none, Reason.HEAVY)
         stats["kurtosis"] = np.max(grads.kurtosis, axis=-1)
     own.doubt(~np.all(np.isfinite(grads.mean), axis=-1) & ~none, Reason.TOO_LARGE)
