@@ -42,7 +42,7 @@ class Shape(NamedTuple):
     @property
     def rows(self) -> int:
         """Rows of all segments and of the sums behind them."""
-        return self.segments * self.block + self.q * (self.p + 2) + 1
+        return self.segments * self.block + self.q * (self.p + 2) + self.modes + 1
 
 
 _LOCK = threading.Lock()
@@ -102,6 +102,12 @@ class SegmentBatch(SensitivityBatch):
         tail = unpack(self.Y[:, s.segments * s.block + s.q * s.p :], self.members)
         with np.errstate(all="ignore"):
             return -(tail[:, s.q : s.q + s.count] + tail[:, : s.count]) / tail[:, s.count : s.q]
+
+    def judgement(self) -> tuple[np.ndarray, np.ndarray]:
+        """(sums of log|R_ii| (B, M), the largest conditioning of C (B,)), once coefficients have been solved for."""
+        s = self.shape
+        tail = unpack(self.Y[:, s.segments * s.block + s.q * (s.p + 2) :], self.members)
+        return tail[:, : s.modes], tail[:, s.modes]
 
     def part(self, name: str) -> np.ndarray:
         """Numbers of the segments: "R" or "C" (B, K, M, M), "a" or "b" (B, K, M, q), "g" (B, K, M, p)."""

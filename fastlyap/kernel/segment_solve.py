@@ -10,8 +10,9 @@ coefficients change when nu turns along the flow. Source: Ni & Talnikar, JCP 395
 
 import math
 
+from fastlyap.kernel import elementary
 from fastlyap.kernel._compile import kernel
-from fastlyap.kernel.lanes import like
+from fastlyap.kernel.lanes import like, maximum, minimum
 from fastlyap.kernel.segments import block_rows
 
 
@@ -209,25 +210,48 @@ def _sum_up(Y, Z, k, rows, M, q, p, tail):
 
 
 @kernel
+def _judge(Y, k, rows, M, at, marching):
+    """Add the logarithms of the diagonal of R to the rows at `at`; behind them keep the largest conditioning of C.
+
+    The squared ratio of the largest to the smallest pivot of Cholesky's factor is an estimate, and a lower bound.
+    """
+    R = k * rows
+    C = R + 3 * M * M
+    largest, smallest = Y[C], Y[C]
+    for i in range(M):
+        Y[at + i] = Y[at + i] + elementary.log(abs(Y[R + i * M + i]))
+        largest = maximum(largest, Y[C + i * M + i])
+        smallest = minimum(smallest, Y[C + i * M + i])
+    if not marching:
+        ratio = largest / smallest
+        Y[at + M] = maximum(ratio * ratio, Y[at + M])
+
+
+@kernel
 def solve(Y, Z, n_segments, M, q, p, marching):
     """Coefficients of all segments, in place of d; behind the blocks the sums of a gW and of a c (see `segments`).
 
-    Scratch Z: 4 M M + 2 M q rows.
+    Behind those of v F the sums of log|R_ii| and the largest conditioning. Scratch Z: 4 M M + 2 M q rows.
     """
     rows = block_rows(M, q, p)
     tail = n_segments * rows
     mm = M * M
     for i in range(q * p + q):
         Y[tail + i] = like(Y[tail], 0.0)
+    judgement = tail + q * (p + 2)
+    for i in range(M + 1):
+        Y[judgement + i] = like(Y[tail], 0.0)
     for i in range(4 * mm + 2 * M * q):
         Z[i] = like(Y[tail], 0.0)
     if marching:
         for k in range(n_segments):
             _march(Y, Z, k, rows, M, q)
             _sum_up(Y, Z, k, rows, M, q, p, tail)
+            _judge(Y, k, rows, M, judgement, True)
     elif M > 0:
         for k in range(n_segments):
             factor(Y, k * rows + 3 * mm, M)
+            _judge(Y, k, rows, M, judgement, False)
         d = 4 * mm + M * q
         for i in range(M * q):
             Z[4 * mm + i] = Y[d + i]

@@ -186,9 +186,8 @@ class _Run:
 
     def _read(self, batch: ResponseBatch, who: np.ndarray, found: Found, parts: tuple) -> None:
         shape, length, M = self.shape, self.length, self.shape.modes
-        diagonal = np.abs(np.diagonal(batch.part("R"), axis1=2, axis2=3))
-        found.exponents[who, :M] = np.log(diagonal).sum(axis=1) / (shape.segments * length)
         batch.solve(True)
+        found.exponents[who, :M] = batch.judgement()[0] / (shape.segments * length)
         steps = (shape.segments - 2 * self.skip) * length
         shadowing, unstable = batch.parts(self.skip)
         parts[0][who] = shadowing / steps

@@ -149,20 +149,16 @@ def _chunk(
         pace.done(batch.members * 2 * n_steps)
     M = shape.modes
     with np.errstate(all="ignore"):
-        diagonal = np.abs(np.diagonal(batch.part("R"), axis1=2, axis2=3))
-        found.exponents[who, :M] = np.log(diagonal).sum(axis=1) / (shape.segments * length * how.dt)
-        marching = request.method.solver == "march"
-        total = batch.solve(marching)
+        total = batch.solve(request.method.solver == "march")
         found.members.gradient[who] = total / (shape.segments * length)
+        logs, found.conditioning[who] = batch.judgement()
+        found.exponents[who, :M] = logs / (shape.segments * length * how.dt)
         if M:
             a = batch.part("a")[..., : shape.count]
             if shape.flow:
                 a = a + batch.part("a")[..., shape.count :] * batch.turns()[:, None, None]
             size = np.linalg.norm(a, axis=2)
             found.coefficients[who] = np.stack([size.max(axis=1), np.median(size, axis=1)], axis=1)
-            if not marching:
-                pivots = np.diagonal(batch.part("C"), axis1=2, axis2=3)
-                found.conditioning[who] = ((pivots.max(axis=2) / pivots.min(axis=2)) ** 2).max(axis=1)
 
 
 def count_in(members: Members, who: np.ndarray, seen: np.ndarray, first: int, steps: int) -> None:
