@@ -34,6 +34,7 @@ CONDITIONING = 1e6
 GROWTH = 1e3
 FEWEST_SEGMENTS = 20
 LOOKED_AT = 32  # segments of each length whose conditioning is looked at,
+ENTRYWISE = 8  # modes up to which products of many matrices are quicker entry by entry
 WINDOWS = 8  # out of as many stretches of the largest length
 
 
@@ -177,35 +178,51 @@ def _conditioned(R: np.ndarray, levels: int) -> np.ndarray:
     a segment is bounded as well, or the last modes would drown in the rounding of the first.
     """
     k = R.shape[-1]
-    R = R[:, -min(R.shape[1], WINDOWS << levels - 1) :]
-    C, bad = R.swapaxes(2, 3) @ R, []
+    R = np.ascontiguousarray(np.moveaxis(R[:, -min(R.shape[1], WINDOWS << levels - 1) :], (2, 3), (0, 1)))
+    C, bad = _product(R.swapaxes(0, 1), R), []
     for _ in range(levels):
-        some = slice(None, None, max(1, R.shape[1] // LOOKED_AT))
-        pivots, growth = pivots_of(C[:, some]), np.abs(np.diagonal(R, axis1=2, axis2=3))
-        worst = np.maximum(_ratio(pivots) ** 2, _ratio(growth[:, some])).max(axis=1)
-        most = np.maximum.accumulate(growth.max(axis=1), axis=1)
-        bad.append(~(worst <= CONDITIONING) | ~(most <= GROWTH))
-        if R.shape[1] < 2 or bad[-1].all():
+        steps = R.shape[3]
+        some = slice(None, None, max(1, steps // LOOKED_AT))
+        growth = np.stack([np.abs(R[i, i]) for i in range(k)])
+        worst = np.maximum(_ratio(pivots_of(C[..., some])) ** 2, _ratio(growth[..., some])).max(axis=-1)
+        most = np.maximum.accumulate(growth.max(axis=-1), axis=0)
+        bad.append((~(worst <= CONDITIONING) | ~(most <= GROWTH)).T)
+        if steps < 2 or bad[-1].all():
             bad += [np.ones_like(bad[0])] * (levels - len(bad))
             break
-        even = R.shape[1] // 2 * 2
-        early, late = R[:, 0:even:2], R[:, 1:even:2]
-        C = C[:, 1:even:2] + late.swapaxes(2, 3) @ (C[:, 0:even:2] @ late)
-        R = early @ late
+        even = steps // 2 * 2
+        early, late = R[..., 0:even:2], R[..., 1:even:2]
+        C = C[..., 1:even:2] + _product(late.swapaxes(0, 1), _product(C[..., 0:even:2], late))
+        R = _product(early, late)
     return np.array(bad).reshape(levels, -1, k)
 
 
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Products of matrices (k, k, ...); small ones entry by entry, which runs over all of them at once."""
+    k = len(a)
+    if k > ENTRYWISE:
+        return np.moveaxis(np.moveaxis(a, (0, 1), (-2, -1)) @ np.moveaxis(b, (0, 1), (-2, -1)), (-2, -1), (0, 1))
+    found = np.empty(np.broadcast_shapes(a.shape, b.shape))
+    for i in range(k):
+        for j in range(k):
+            found[i, j] = a[i, 0] * b[0, j]
+            for s in range(1, k):
+                found[i, j] += a[i, s] * b[s, j]
+    return found
+
+
 def _ratio(values: np.ndarray) -> np.ndarray:
-    """Largest over smallest of the first 1 .. k of the values (..., k)."""
-    return np.maximum.accumulate(values, axis=-1) / np.minimum.accumulate(values, axis=-1)
+    """Largest over smallest of the first 1 .. k of the values (k, ...)."""
+    return np.maximum.accumulate(values, axis=0) / np.minimum.accumulate(values, axis=0)
 
 
 def pivots_of(C: np.ndarray) -> np.ndarray:
-    """The diagonal of the Cholesky factor of C (..., k, k); NaN where it is not positive."""
+    """The diagonal of the Cholesky factor of C (k, k, ...), (k, ...); NaN where it is not positive."""
     C = C.copy()
-    k = C.shape[-1]
+    k = len(C)
     for j in range(k):
-        C[..., j, j] = np.sqrt(C[..., j, j])
-        C[..., j + 1 :, j] /= C[..., j, j, None]
-        C[..., j + 1 :, j + 1 :] -= C[..., j + 1 :, j, None] * C[..., None, j + 1 :, j]
-    return np.diagonal(C, axis1=-2, axis2=-1)
+        C[j, j] = np.sqrt(C[j, j])
+        C[j + 1 :, j] /= C[j, j]
+        for i in range(j + 1, k):
+            C[i, j + 1 : i + 1] -= C[i, j] * C[j + 1 : i + 1, j]
+    return np.stack([C[j, j] for j in range(k)])
