@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +89,9 @@ class PathKernel(Method):
     beta : "auto", float, array or callable
         In [0, 1]: 0 is backpropagation, 1 kernel differentiation. An array (steps,) or a function of the step number,
         of a network one number for each layer with noise, gives a schedule. "auto" keeps the second moment of the
-        propagated part from growing.
+        propagated part from growing. A matrix (n, n), or (steps, n, n), or a function that returns one, hands the
+        noise K z of a perturbation z of the n states instead of beta z, such as its projection onto the unstable
+        directions; what K z has outside of the noise's directions stays on the path.
     window : int or "auto"
         As in `KernelDifferentiation`.
 
@@ -106,21 +109,51 @@ class PathKernel(Method):
         if isinstance(self.beta, str):
             cast.choice("beta", self.beta, (AUTO,))
         elif not callable(self.beta):
-            found = _schedule(self.beta)
-            object.__setattr__(self, "beta", tuple(found.tolist()) if found.ndim else float(found))
+            found = cast.real_array("beta", self.beta)
+            found = _finite(found) if found.ndim in (2, 3) else _schedule(found)
+            object.__setattr__(self, "beta", _nested(found.tolist()))
 
     def __repr__(self) -> str:
         long = callable(self.beta) or (isinstance(self.beta, tuple) and len(self.beta) > LISTED)
         return f"PathKernel(beta={'<schedule>' if long else repr(self.beta)}, window={self.window!r})"
 
+    @functools.cached_property
+    def by_matrix(self) -> bool:
+        """Whether matrices tell what is handed over."""
+        return not isinstance(self.beta, str) and np.ndim(self.beta(0) if callable(self.beta) else self.beta) > 1
+
+    def matrices(self, steps: int, n: int) -> np.ndarray:
+        """K of each step, (steps, n, n), or (1, n, n) where it is constant."""
+        given = [self.beta(step) for step in range(steps)] if callable(self.beta) else self.beta
+        found = _finite(cast.real_array("beta", given))
+        found = found[None] if found.ndim == 2 else found
+        if found.shape[1:] != (n, n) or len(found) not in (1, steps):
+            raise InputError(f"`beta` must hold one {n} x {n} matrix, or one for each of {steps} steps, got shape "
+                             f"{found.shape}.")  # fmt: skip
+        return found
+
     def schedule(self, steps: int, unit: str = "steps") -> np.ndarray:
         """beta of each step, (steps,), or (1,) where it is constant."""
+        if self.by_matrix:
+            raise InputError("`beta` must be a number or one for each step here, got matrices, which are for systems "
+                             "with a recorded rule.")  # fmt: skip
         if callable(self.beta):
             return _schedule([self.beta(step) for step in range(steps)])
         found = _schedule(self.beta)
         if found.ndim and len(found) != steps:
             raise InputError(f"`beta` must hold one number for each of {steps} {unit}, got {len(found)}.")
         return found.reshape(-1)
+
+
+def _finite(beta: np.ndarray) -> np.ndarray:
+    if not np.all(np.isfinite(beta)):
+        raise InputError("`beta` must hold finite numbers.")
+    return beta
+
+
+def _nested(beta: Any) -> Any:
+    """Lists as tuples, which can be compared and hashed."""
+    return tuple(map(_nested, beta)) if isinstance(beta, list) else beta
 
 
 def _schedule(beta: Any) -> np.ndarray:

@@ -6,15 +6,20 @@ projection onto where there is noise, one step of the path-kernel is
 
     mu = (1 - beta Pi)' nu' + beta psi b / s,   g += B' mu + (s_theta V w) . nu',   nu = A' mu + (s_x V w) . nu'.
 
-beta = 0 is backpropagation, beta = 1 kernel differentiation (see `likelihood`, which needs no nu) but for parameters
-of the noise itself. Source: Ni, Adjoint path-kernel (2025), in discrete time.
+In the place of beta there may be a matrix K, mu = nu' + (Pi K)' (psi b / s - Pi' nu'). beta = 0 is backpropagation,
+beta = 1 kernel differentiation (see `likelihood`, which needs no nu) but for parameters of the noise itself. Source:
+Ni, Adjoint path-kernel (2025), in discrete time.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+from numba import types
+
 from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.lanes import like, narrow_like, select, slot
+from fastlyap.kernel.masks import everywhere
 
 
 class Score(NamedTuple):
@@ -95,6 +100,48 @@ def _mix(model, score, S, o, W, psi, keep, share):
 
 
 @kernel
+def _by_share(model, score, S, o, W, P, psi, keep):
+    kept = like(S[0], keep) * P[score.share]
+    _mix(model, score, S, o, W, psi, kept, like(S[0], 1.0) - kept)
+
+
+@kernel
+def _by_matrix(model, score, S, o, W, P, psi, K):
+    n = model.n
+    zero = like(S[0], 0.0)
+    far = score.far + score.rows
+    D = slot(W, far, n)
+    for i in range(score.own):
+        met = S[o + i]
+        if score.directed:
+            met = zero
+            for j in range(score.own):
+                met = met + like(zero, score.inside[i, j]) * S[o + j]
+        met = psi * W[far + 2 * n + i] - met
+        D[i] = met if score.directed else select(W[far + n + i] == zero, zero, met)
+    for j in range(score.own):
+        total = S[o + j]
+        for i in range(score.own):
+            total = total + like(zero, K[i, j]) * D[i]
+        S[o + j] = total
+
+
+def hand_over(model, score, S, o, W, P, psi, keep):
+    """Hand the noise its part of the covector at row `o`: 1 - `keep` of it, or what the matrix `keep`, K, takes."""
+    if np.ndim(keep) == 2:
+        _by_matrix(model, score, S, o, W, P, psi, keep)
+    else:
+        _by_share(model, score, S, o, W, P, psi, keep)
+
+
+@everywhere(hand_over)
+def _ov_hand_over(model, score, S, o, W, P, psi, keep):
+    if isinstance(keep, types.Array):
+        return lambda model, score, S, o, W, P, psi, keep: _by_matrix(model, score, S, o, W, P, psi, keep)
+    return lambda model, score, S, o, W, P, psi, keep: _by_share(model, score, S, o, W, P, psi, keep)
+
+
+@kernel
 def _advanced(model, score, advance, t, dt, square, S, A, P, W, rtol, atol):
     """Advance; the state stays as it was, the new one goes to rows of scratch, the scores of the step beside it."""
     n = model.n
@@ -115,12 +162,13 @@ def _advanced(model, score, advance, t, dt, square, S, A, P, W, rtol, atol):
 
 @kernel
 def path_step(model, score, advance, pull, t, dt, square, S, A, P, W, F, place, keep, k, rtol, atol):
-    """Pull k covectors (nu, g) back through the step that starts at the state in `S`, which stays."""
+    """Pull k covectors (nu, g) back through the step that starts at the state in `S`, which stays.
+
+    keep : 1 - beta of the step, or its matrix K
+    """
     n = model.n
     far = score.far + score.rows
     _advanced(model, score, advance, t, dt, square, S, A, P, W, rtol, atol)
-    kept = like(S[0], keep) * P[score.share]
-    share = like(S[0], 1.0) - kept
     E = slot(W, far + 4 * n + 1, n)
     if score.varies:
         score.push_linearise(like(S[0], t), model.get(S, 0), P, W, score.far, slot(W, far, n))
@@ -128,7 +176,7 @@ def path_step(model, score, advance, pull, t, dt, square, S, A, P, W, F, place, 
         o = n + 1 + c * n
         if score.varies:
             model.put(E, 0, score.push_adjoint(W, score.far, P, model.get(S, o), slot(W, far, n)))
-        _mix(model, score, S, o, W, narrow_like(F[place + c], S[0]), kept, share)
+        hand_over(model, score, S, o, W, P, narrow_like(F[place + c], S[0]), keep)
         pull(model, dt, S, o, n, P, W)
         if score.varies:
             for i in range(n):

@@ -46,8 +46,8 @@ def spans_of(request: GradientRequest) -> tuple[int, tuple[int, ...]]:
     return 0, tuple(int(step) for step in steps)
 
 
-def measure(request: GradientRequest, name: Any, threads: Any) -> Growth:
-    """Growth of covectors pulled back along pilot orbits."""
+def measure(request: GradientRequest, name: Any, threads: Any, keep: np.ndarray | None = None) -> Growth:
+    """Growth of covectors pulled back along pilot orbits; with matrices `keep` of what these leave of them."""
     E = request.repetitions
     members = request.members
     pick = np.repeat(np.arange(request.points) * E, STATES)
@@ -63,7 +63,7 @@ def measure(request: GradientRequest, name: Any, threads: Any) -> Growth:
     program = path_program(pilot, np.ones(len(pilot.members)))
 
     def work(part: slice, pace: Pace) -> np.ndarray:
-        return _chunk(pilot, program, part, align, spans, pace)
+        return _chunk(pilot, program, part, align, spans, pace, keep)
 
     s = np.concatenate(run_chunks(work, plan, False)).reshape(request.points, STATES, len(spans))
     tau = np.array(spans)
@@ -77,8 +77,9 @@ def measure(request: GradientRequest, name: Any, threads: Any) -> Growth:
 
 
 def _chunk(
-    request: GradientRequest, program: Any, part: slice, align: int, spans: tuple[int, ...], pace: Pace
-) -> np.ndarray:
+    request: GradientRequest, program: Any, part: slice, align: int, spans: tuple[int, ...], pace: Pace,
+    keep: np.ndarray | None,
+) -> np.ndarray:  # fmt: skip
     """log growth of a random covector over each span, backward from the last, (members, spans)."""
     how, t0 = request.integration, origin(request)
     x = request.members.x[part]
@@ -97,7 +98,8 @@ def _chunk(
     for first, last, start in reversed(starts):
         batch.set_covectors(w[:, None])
         batch.go_to(start)
-        batch.pull(how, t0, first, last - first, last=total, weight=0.0, numbers=np.zeros((len(x), last - first, 1)))
+        numbers = np.zeros((len(x), last - first, 1))
+        batch.pull(how, t0, first, last - first, last=total, weight=0.0, numbers=numbers, keep=keep)
         w = batch.covectors()[0][:, 0]
         with np.errstate(all="ignore"):
             norm = np.linalg.norm(w, axis=1)

@@ -60,7 +60,7 @@ def check(request: GradientRequest) -> None:
     else:
         windows_of(method.window, request.steps, request.repetitions)
     if path and not isinstance(method.beta, str):
-        method.schedule(request.steps)
+        _shares(request)
     if not path:
         _check_inside(request)
 
@@ -133,18 +133,32 @@ def run(
             fresh = _pass(request, program, starts, plan, progress, todo, keep, windows, spin)
             found = _replaced(found, fresh, todo, request.repetitions)
     if path:
-        stats["beta"] = beta if keep.size == 1 else tuple((1.0 - keep).tolist())
+        stats["beta"] = told(keep, beta)
     if request.kind == "average":
         found = chosen_windows(request, found, windows, checks, stats)
     return found, starts, stats
 
 
+def told(keep: np.ndarray, beta: np.ndarray) -> Any:
+    """What `stats` say of the shares: matrices, one of each step, or one of each point."""
+    return keep if keep.ndim == 3 else beta if keep.size == 1 else tuple((1.0 - keep).tolist())
+
+
+def _shares(request: GradientRequest) -> np.ndarray:
+    """What the steps hand over: 1 - beta (steps or 1,), or matrices (steps or 1, n, n)."""
+    method = request.method
+    if method.by_matrix:
+        return method.matrices(request.steps, request.system.dim)
+    return 1.0 - method.schedule(request.steps)
+
+
 def damping(request: GradientRequest, checks: Any, stats: dict, name: Any, threads: Any) -> tuple:
-    """(1 - beta of the steps, beta of the points, steps of each point until covectors have forgotten their end)."""
-    method, automatic = request.method, isinstance(request.method.beta, str)
-    keep = np.ones(1) if automatic else 1.0 - method.schedule(request.steps)
+    """(`_shares` of the steps, beta of the points, steps of each point until covectors have forgotten their end)."""
+    automatic = isinstance(request.method.beta, str)
+    keep = np.ones(1) if automatic else _shares(request)
     beta = np.zeros(request.points)
-    constant = not automatic and keep.size == 1
+    by_matrix = keep.ndim == 3
+    constant = not automatic and not by_matrix and keep.size == 1
     if constant:
         beta, keep = np.full(request.points, 1.0 - keep[0]), np.ones(1)
     if request.kind == "terminal" and not automatic:
@@ -154,11 +168,20 @@ def damping(request: GradientRequest, checks: Any, stats: dict, name: Any, threa
     stats["growth_rate"] = growth.rate / request.integration.dt
     if automatic:
         return keep, growth.beta.copy(), np.full(request.points, _forgotten(growth_pilot.SAFETY))
+    if by_matrix:  # a second pilot tells how fast what they leave grows
+        left = growth_pilot.measure(request, name, threads, keep)
+        checks.doubt(left.rate >= 0.0, Reason.BETA)
+        return keep, beta, _settled(np.exp(left.exponent))
     with np.errstate(divide="ignore"):
         factor = np.exp(growth.exponent + np.mean(np.log(keep))) * (1.0 - beta)
         second = np.exp(growth.rate + np.mean(np.log(keep))) * (1.0 - beta)
         checks.doubt(second >= 1.0, Reason.BETA)
-        return keep, beta, 2 ** np.ceil(np.log2(_forgotten(np.fmin(factor, UNSTABLE)))).astype(np.int64)  # few groups
+        return keep, beta, _settled(factor)
+
+
+def _settled(factor: np.ndarray) -> np.ndarray:
+    """Steps that do not count, powers of 2 to make few groups of points."""
+    return 2 ** np.ceil(np.log2(_forgotten(np.fmin(factor, UNSTABLE)))).astype(np.int64)
 
 
 def _forgotten(factor: Any) -> Any:

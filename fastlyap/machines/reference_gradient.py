@@ -36,7 +36,7 @@ def kernels(request: GradientRequest, checks: Any, threads: Any, progress: Any) 
     keep, beta, spin = np.zeros(1), np.ones(request.points), np.zeros(request.points, dtype=np.int64)
     if path:
         keep, beta, spin = kernel_methods.damping(request, checks, stats, "cpu", threads)
-        stats["beta"] = beta if keep.size == 1 else tuple((1.0 - keep).tolist())
+        stats["beta"] = kernel_methods.told(keep, beta)
     run, phi, grads = Run(request, progress), [], []
     member = run.good // request.repetitions
     windows = (0,) if final else windows_of(method.window, request.steps, request.repetitions)
@@ -47,7 +47,7 @@ def kernels(request: GradientRequest, checks: Any, threads: Any, progress: Any) 
             grads.append(np.zeros((len(run.good), request.width)))
             for point in np.unique(member):
                 some = member == point
-                share = 1.0 - keep * (1.0 - beta[point])
+                share = keep if keep.ndim == 3 else 1.0 - keep * (1.0 - beta[point])
                 grads[-1][some] = _one(request, _some(made, some), share, W, windows[-1], int(spin[point]))
     J = len(request.objectives)
     shaped = np.stack(grads, axis=1).reshape(len(run.good), J, len(windows), -1).swapaxes(1, 2)
@@ -58,7 +58,7 @@ def kernels(request: GradientRequest, checks: Any, threads: Any, progress: Any) 
 def _one(request: GradientRequest, made: Any, beta: np.ndarray, W: int, widest: int, spin: int) -> np.ndarray:
     """The gradients of the members of one point."""
     path, end = isinstance(request.method, PathKernel), len(made.A) - widest - 1
-    beta = beta if beta.size > 1 else beta[0]
+    beta = beta if len(beta) > 1 else beta[0]
     if request.kind == "terminal":
         count = made.phi.shape[1]
         gain = (made.phi[-1] - made.phi[-1].mean()) * (count / (count - 1) if count > 1 else 0.0)

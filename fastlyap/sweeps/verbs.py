@@ -62,8 +62,9 @@ def _gradient_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) 
     if not isinstance(request, GradientRequest):
         raise InputError("`system` must be a System in a sweep, got a network; call `fl.gradient` on it directly.")
     if isinstance(request.method, PathKernel) and callable(request.method.beta):
-        schedule = tuple(request.method.schedule(request.steps).tolist())
-        request = replace(request, method=replace(request.method, beta=schedule))
+        method, n = request.method, request.system.dim
+        schedule = method.matrices(request.steps, n) if method.by_matrix else method.schedule(request.steps)
+        request = replace(request, method=replace(method, beta=schedule))
     return request
 
 

@@ -11,6 +11,7 @@ HENON, NOISY = fl.systems.henon(), two_maps("s")
 CAT = fl.iterated_map(state="x y", parameters={"eps": 0.0, "kappa": 0.0}, x0=(0.3, 0.4))(responses.cat)
 SEEN = fl.iterated_map(state="x y", parameters={"kappa": 0.1}, x0=(0.3, 0.4))(responses.cat_seen)
 MEAN, END = (kind(lambda x, p: x[0] ** 2 * p.a + x[1]) for kind in (fl.average, fl.terminal))
+MATRIX = [[0.9, 0.2], [-0.1, 0.8]]
 CLOSE = 1e-11  # rounding, grown over the few steps of these runs
 
 
@@ -50,7 +51,7 @@ def test_without_noise(objective, how):
     "method",
     [
         fl.Backprop(), fl.KernelDifferentiation(3), fl.PathKernel(0.5, 3),
-        fl.FiniteDifference(1e-3, noise="independent"),
+        fl.FiniteDifference(1e-3, noise="independent"), pytest.param(fl.PathKernel(MATRIX, 3), marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_with_noise(method):
@@ -59,8 +60,9 @@ def test_with_noise(method):
                method=method))  # fmt: skip
 
 
-def test_a_schedule_and_the_start():
-    method = fl.PathKernel(np.linspace(0.0, 1.0, 9))
+@pytest.mark.parametrize("beta", [np.linspace(0.0, 1.0, 9), MATRIX], ids=["numbers", "matrix"])
+def test_a_schedule_and_the_start(beta):
+    method = fl.PathKernel(beta)
     same(*both(NOISY, END, ("a", "s", "x0"), steps=9, transient=0, members=4, method=method))
 
 

@@ -80,7 +80,7 @@ def tangent_form(system, beta, steps, seed):
             b = np.linalg.pinv(s[:, None] * V) @ (x[e, n + 1] - evaluate(system.recording.outputs, state, p))
             z = matrix(system.recording, state, p, 0.0) @ v + matrix(system.recording, state, p, 0.0, "p")
             G = s[:, None] * V
-            u = beta[n] * G @ np.linalg.pinv(G) @ z
+            u = G @ np.linalg.pinv(G) @ (np.eye(3) * beta[n] @ z if np.ndim(beta[n]) == 0 else beta[n] @ z)
             weight += (np.linalg.pinv(G) @ u).T @ b
             by_state, by_parameter = (derivative(sizes, state, p, wrt) for wrt in ("x", "p"))
             v = z - u + (V @ b)[:, None] * (by_state @ v + by_parameter)
@@ -104,6 +104,53 @@ def test_the_tangent_form_gives_the_same_for_every_member(system, beta):
     constant = len(set(beta)) == 1
     found = gradients(system, fl.PathKernel(beta[0] if constant else beta), steps=4, seed=5)
     np.testing.assert_allclose(found, tangent_form(system, beta, 4, 5), rtol=1e-11, atol=1e-12)
+
+
+MATRIX = np.array([[0.9, -0.3, 0.0], [0.2, 0.4, 1.5], [0.0, 0.0, 0.1]])
+PROJECTION = np.outer([2.0, 1.0, -1.0], [2.0, 1.0, -1.0]) / 6.0
+
+
+@pytest.mark.parametrize("system", [small, directed])
+@pytest.mark.parametrize("beta", [[MATRIX] * 4, [PROJECTION, MATRIX, np.zeros((3, 3)), np.eye(3)]])
+def test_matrices_give_the_tangent_form_for_every_member(system, beta):
+    constant = beta[0] is beta[1]
+    found = gradients(system, fl.PathKernel(MATRIX if constant else np.array(beta)), steps=4, seed=5)
+    np.testing.assert_allclose(found, tangent_form(system, beta, 4, 5), rtol=1e-11, atol=1e-12)
+    again = gradients(system, fl.PathKernel(lambda n: beta[n]), steps=4, seed=5)
+    np.testing.assert_array_equal(again, found)
+
+
+@pytest.mark.parametrize("system", [small, directed])
+def test_a_multiple_of_the_unit_matrix_is_a_number(system):
+    a, b = (gradients(system, fl.PathKernel(beta)) for beta in (0.3 * np.eye(3), 0.3))
+    np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("beta", [MATRIX, PROJECTION])
+def test_matrices_are_unbiased(beta):
+    how = dict(steps=3, transient=0, members=60_000)
+    truth = fl.gradient(small, fl.terminal(final), seed=1, method=fl.Backprop(), **how)
+    g = fl.gradient(small, fl.terminal(final), seed=2, method=fl.PathKernel(beta), **how)
+    for name in g.gradient:
+        error = np.hypot(g.stderr[name], truth.stderr[name])
+        assert np.all(np.abs(g.gradient[name] - truth.gradient[name]) < 4.5 * error) and np.all(error < 0.05), name
+    np.testing.assert_array_equal(g.stats["beta"], beta[None])
+
+
+@pytest.mark.compiled
+def test_matrices_of_averages():
+    """What they leave of a covector must shrink."""
+    mean = fl.average(lambda x, p: x[0] * x[1])
+    for beta, grows in ((0.9 * np.eye(3), False), (-2.0 * np.eye(3), True)):
+        g = fl.gradient(small, mean, "gamma", steps=60, transient=5, members=2, method=fl.PathKernel(beta, 3))
+        assert any("beta" in reason for reason in g.stats["reasons"]) == grows
+
+
+@pytest.mark.parametrize("beta", [np.eye(2), np.ones((5, 3, 3)), [[1.0, 2.0]], np.full((3, 3), np.nan), [[[[1.0]]]]])
+def test_matrices_that_do_not_fit_are_refused(beta):
+    with pytest.raises(fl.InputError, match="beta"):
+        fl.gradient(small, fl.terminal(final), steps=4, transient=0, method=fl.PathKernel(beta))
 
 
 def test_a_schedule_may_be_a_function():

@@ -9,6 +9,7 @@ Sources: arXiv 2308.07841 (no-propagate), 2410.10138 (ergodic and foliated kerne
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,10 @@ from fastlyap.reference.sensitivity.orbit import Orbit
 def terminal(orbit: Orbit, beta: np.ndarray | float, gain: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Derivatives of the expectation of phi(x_N) by each member: by the parameters (B, p), by the start (B, n).
 
-    beta : one number or one per step; gain : (B,) instead of phi minus its mean
+    beta : one number or one per step, or matrices K in their place; gain : (B,) instead of phi minus its mean
     """
     gain = orbit.phi[-1] - orbit.phi[-1].mean() if gain is None else gain
-    beta = np.broadcast_to(beta, len(orbit.A))
+    beta = _of_steps(beta, len(orbit.A))
     nu, total = orbit.phi_x[-1], orbit.phi_p[-1]
     for n in reversed(range(len(orbit.A))):
         step, nu = _mixed(orbit, n, beta[n], gain, nu)
@@ -38,7 +39,7 @@ def average(
     sweep begins where a `widest` window still meets all its values; its first `drop` steps are not counted.
     """
     steps = len(orbit.A)
-    beta = np.broadcast_to(beta, steps)
+    beta = _of_steps(beta, steps)
     mean = orbit.phi[:-1].mean(axis=0)
     sums = np.concatenate([np.zeros_like(orbit.phi[:1]), np.cumsum(orbit.phi - mean, axis=0)])
     end = steps - max(window, widest) - 1
@@ -57,7 +58,13 @@ def burn(beta: float, exponent: float, window: int) -> int:
     return window if rest == 0.0 else max(window, math.ceil(10.0 / abs(math.log(rest))))
 
 
-def _mixed(orbit: Orbit, n: int, beta: float, weight: np.ndarray, nu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _of_steps(beta: np.ndarray | float, steps: int) -> np.ndarray:
+    """beta or K of each step."""
+    one = np.shape(beta)[1:] if np.ndim(beta) != 2 else np.shape(beta)
+    return np.broadcast_to(beta, (steps, *one))
+
+
+def _mixed(orbit: Orbit, n: int, beta: Any, weight: np.ndarray, nu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What step n adds to the gradient, and the covector before it, from nu after it.
 
     mu = (I - K)' nu + weight K-score; gain = B' mu + s_theta' (V b * nu); before = A' mu + s_x' (V b * nu).
@@ -69,7 +76,8 @@ def _mixed(orbit: Orbit, n: int, beta: float, weight: np.ndarray, nu: np.ndarray
     with np.errstate(all="ignore"):
         handed = (nu * s) @ (V @ inverse) / s  # the part of nu that meets the directions of the noise
         score = noise.b[n] @ inverse / s
-    mu = nu - beta * handed + beta * weight[:, None] * score if beta else nu
+    offered = weight[:, None] * score - handed
+    mu = nu + (offered @ beta if np.ndim(beta) else beta * offered) if np.any(beta) else nu
     spread = mixed * nu
     gain = _pull(orbit.B[n], mu) + _pull(noise.size.p[n], spread)
     return gain, _pull(orbit.A[n], mu) + _pull(noise.size.x[n], spread)
@@ -81,12 +89,13 @@ def _pull(matrix: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 def tangent(orbit: Orbit, beta: np.ndarray | float) -> np.ndarray:
     """`terminal` forward in time: v carries the path's part, a sum of scores the rest. For noise along all states."""
-    noise, beta = orbit.noise, np.broadcast_to(beta, len(orbit.A))
+    noise, beta = orbit.noise, _of_steps(beta, len(orbit.A))
     assert noise is not None and noise.directions.shape == (orbit.x.shape[2],) * 2
     v, scores = np.zeros_like(orbit.B[0]), np.zeros_like(orbit.phi_p[0])
     for n in range(len(orbit.A)):
         z = orbit.A[n] @ v + orbit.B[n]
-        scores = scores + beta[n] * _pull(z, noise.mixed[n] / noise.size.value[n])
-        v = (1 - beta[n]) * z + noise.mixed[n][:, :, None] * (noise.size.x[n] @ v + noise.size.p[n])
+        u = beta[n] @ z if np.ndim(beta[n]) else beta[n] * z
+        scores = scores + _pull(u, noise.mixed[n] / noise.size.value[n])
+        v = z - u + noise.mixed[n][:, :, None] * (noise.size.x[n] @ v + noise.size.p[n])
     centred = orbit.phi[-1] - orbit.phi[-1].mean()
     return _pull(v, orbit.phi_x[-1]) + centred[:, None] * scores + orbit.phi_p[-1]
