@@ -2,9 +2,11 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
@@ -204,14 +206,25 @@ class TestFiles:
         assert fl.open_sweep(store).done == 8
         np.testing.assert_array_equal(swept(store).exponents[:], wanted)
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-    def test_a_folder_that_must_not_be_written(self, tmp_path):
-        tmp_path.chmod(0o500)
+    def test_folders_that_must_not_be_written(self, wanted):
+        folder = Path(tempfile.mkdtemp())
+        swept(folder / "a.zarr")
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        root = os.geteuid() == 0
+        if root:  # who may write everywhere
+            os.seteuid(65534)
         try:
-            with pytest.raises(PermissionError):
-                swept(tmp_path / "a.zarr")
+            np.testing.assert_array_equal(fl.open_sweep(folder / "a.zarr").exponents[:], wanted)
+            for name in ("a.zarr", "b.zarr"):
+                with pytest.raises(PermissionError):
+                    swept(folder / name)
         finally:
-            tmp_path.chmod(0o700)
+            if root:
+                os.seteuid(0)
+            for path in (folder, *folder.rglob("*")):
+                path.chmod(0o755)
+            shutil.rmtree(folder)
 
     def test_a_making_that_was_cut_off_is_begun_anew(self, store, wanted, monkeypatch):
         monkeypatch.setattr(stores.Store, "consolidate", lambda self: 1 / 0)
