@@ -45,6 +45,7 @@ from fastlyap.networks.network import Network
 from fastlyap.request import GradientRequest, NetGradientRequest
 from fastlyap.result import raise_failures
 from fastlyap.trace import wraps
+from fastlyap.trace.recorder import Recording
 
 SMOOTH = (Backprop, PathKernel, Shadowing, FastResponse)  # methods that differentiate the objective
 MACHINES = {Backprop: backprop, FiniteDifference: finite_difference, Shadowing: shadowing, FastResponse: fast_response}
@@ -75,8 +76,8 @@ def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters:
         count = count if system.noise_count else 1
     batch = repeated(drives.members(system, how, x0, parameters, drive, steps + transient), count, spread, seed)
     recordings = tuple(one.recorded(system) for one in found)
-    if isinstance(method, SMOOTH):
-        for one in recordings:
+    for one in recordings:
+        if isinstance(method, SMOOTH) or isinstance(method, KernelDifferentiation) and getattr(one, "explicit", False):
             objectives.check_slope(one, method.name)
     ordered = tuple(name for name in system.parameters if name in names)
     request = GradientRequest(
@@ -297,6 +298,7 @@ def _check_wraps(request: GradientRequest, starts: Any, checks: Any, stats: dict
 
     x = some(starts.rows, request.system.dim)
     p = some(request.members.p, 0 if is_cell(request) else request.system.flat_parameters.size)
-    jumps = [wraps.differs(one, request.system.recording, x, p) for one in request.objectives]
+    known = [one for one in request.objectives if isinstance(one, Recording)]
+    jumps = [wraps.differs(one, request.system.recording, x, p) for one in known] or [np.zeros(len(x), dtype=bool)]
     stats["wrapped"] = np.any(jumps, axis=0).reshape(points, -1).any(axis=1) & seen
     checks.doubt(stats["wrapped"], Reason.WRAPPED)

@@ -12,7 +12,7 @@ from fastlyap.backend.cpu import CpuBatch, Kernels, aligned, options, pack, unpa
 from fastlyap.kernel import layout
 from fastlyap.machines.rows import new_accumulators
 from fastlyap.request import Integration
-from fastlyap.trace import cache
+from fastlyap.trace import cache, foreign_objective
 from fastlyap.trace.module import Module
 from fastlyap.trace.sensitivity import form_of
 
@@ -26,6 +26,8 @@ def load(made: Module, how: Integration, dim: int, width: int) -> Kernels:
     """Import the kernels of a module of `trace.sensitivity`."""
 
     def load_module() -> Any:
+        if made.functions:
+            return foreign_objective.load(made.text, made.functions)
         return cache.load(made.text, options(width, how.dtype))
 
     return Kernels(made, load_module, width=width, how=how, dim=dim, form=form_of(dim))

@@ -15,6 +15,7 @@ from fastlyap.machines.planning import Plan
 from fastlyap.request import GradientRequest
 from fastlyap.trace import score
 from fastlyap.trace.augment import augmented, widened
+from fastlyap.trace.foreign_objective import ForeignObjective
 from fastlyap.trace.likelihood import assemble_likelihood
 from fastlyap.trace.module import Module
 from fastlyap.trace.sensitivity import assemble_sensitivity
@@ -40,13 +41,19 @@ class Program(NamedTuple):
 
 
 def width_of(request: GradientRequest) -> int:
-    """Lanes of this request; a part of a batch runs in those of the whole, even if it is a single member."""
-    return 1 if is_cell(request) else cpu.width_of(max(len(request.members), 2 if request.part else 0))
+    """Lanes of this request; a part of a batch runs in those of the whole, even if it is a single member. Cells and
+    functions of the user take one member at a time."""
+    if is_cell(request) or any(isinstance(one, ForeignObjective) for one in getattr(request, "objectives", ())):
+        return 1
+    return cpu.width_of(max(len(request.members), 2 if request.part else 0))
 
 
 def objectives_of(request: GradientRequest) -> tuple[Any, ...]:
     """The objectives on the augmented state."""
-    return tuple(widened(one, one.outputs, request.columns) for one in request.objectives)
+    return tuple(
+        one.on(request.columns) if isinstance(one, ForeignObjective) else widened(one, one.outputs, request.columns)
+        for one in request.objectives
+    )
 
 
 def make_program(
@@ -103,7 +110,7 @@ def likelihood_program(request: GradientRequest) -> Program:
     how, B, p = request.integration, len(request.members), len(request.columns)
     if is_cell(request):  # their scores are covectors that the path-kernel would pull back, and go no further
         return _cell_program(request, np.zeros(B), path=False)
-    width = cpu.width_of(B)
+    width = width_of(request)
     made = assemble_likelihood(request.system, request.objectives, request.columns, how.integrator, width)
     kernels = cpu.load(made, how, request.system.dim + p, width)
     step = np.broadcast_to([how.dt, 1.0 / how.dt], (B, 2))

@@ -20,6 +20,7 @@ from fastlyap.reference.noise import Noise, normals
 from fastlyap.reference.sensitivity.orbit import Orbit, orbit
 from fastlyap.reference.step import step_with_tangent
 from fastlyap.request import GradientRequest, Integration
+from fastlyap.trace.foreign_objective import ForeignObjective
 
 INTEGRATORS = ("map", "euler", "rk4")
 BLOCKS = 64
@@ -45,6 +46,8 @@ def check(request: GradientRequest) -> None:
     how, system = request.integration, request.system
     if how.integrator not in INTEGRATORS:
         raise InputError(f'`backend` "reference" has gradients of maps, "euler" and "rk4", not of {how.integrator!r}.')
+    if any(isinstance(one, ForeignObjective) for one in request.objectives):
+        raise InputError('`backend` "reference" needs objectives that can be recorded, got compiled functions.')
     if system.architecture is None and system.noise_count and system.recording.ops["w"]:
         raise InputError(f'`backend` "reference" has no gradients of {system.name}, whose rule reads its noise itself.')
 

@@ -12,6 +12,7 @@ from fastlyap.kernel import layout
 from fastlyap.machines import alignment, alternation, assembly, chunks, directions
 from fastlyap.method import PathKernel
 from fastlyap.request import GradientRequest, LayersRequest
+from fastlyap.trace.recorder import Recording
 
 OWN = ("progress", "throw")  # what a sweep does itself
 
@@ -61,6 +62,8 @@ def _gradient_request(system: Any, x0: Any, parameters: Any, o: dict[str, Any]) 
     request = gradients.gradient_request(system, objective, wrt, x0, parameters, {**o, "dtype": "float64"})
     if not isinstance(request, GradientRequest):
         raise InputError("`system` must be a System in a sweep, got a network; call `fl.gradient` on it directly.")
+    if not all(isinstance(one, Recording) for one in request.objectives):
+        raise InputError("`objective` must be recorded in a sweep, got compiled functions, which cannot be stored.")
     if isinstance(request.method, PathKernel) and callable(request.method.beta):
         method, n = request.method, request.system.dim
         schedule = method.matrices(request.steps, n) if method.by_matrix else method.schedule(request.steps)

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numba
 
-from fastlyap.kernel._compile import options
+from fastlyap.kernel._compile import INTERPRETED, options
 from fastlyap.trace.module import Module, compose
 from fastlyap.trace.rows_printer import print_rows_algebra
+from fastlyap.trace.unjit import plain
 
 _FUNCTIONS = '''from fastlyap.kernel._compile import entry_in_process as entry
 from fastlyap.kernel.lanes import slot
@@ -96,10 +97,13 @@ def load(kernels: Any, n: int, integrator: str, noise: Additive | None = None) -
     module = ModuleType(f"fastlyap_kernels_{id(kernels):x}")
     for name, function in vars(kernels).items():
         if function is not None:
-            module.__dict__[f"user_{name}"] = function if hasattr(function, "py_func") else _jitted(function)
+            module.__dict__[f"user_{name}"] = jitted(function)
     exec(compile(made.text, f"<{module.__name__}>", "exec"), module.__dict__)
     return module
 
 
-def _jitted(function: Any) -> Any:
+def jitted(function: Any) -> Any:
+    """A function of the user compiled, unless it is, or nothing is compiled here."""
+    if INTERPRETED or hasattr(function, "py_func"):
+        return plain(function) if INTERPRETED else function
     return numba.njit(**options())(function)

@@ -14,6 +14,7 @@ from typing import Any
 from fastlyap.kernel import layout
 from fastlyap.trace.cuts import rebuild
 from fastlyap.trace.derivatives import HALF, ONE, TWO, ZERO, jacobian_rows, minus, over, plus, times
+from fastlyap.trace.foreign_objective import ForeignObjective, expected
 from fastlyap.trace.graph import Node, constant, leaf, make, topological
 from fastlyap.trace.module import PRINTERS, Module, head
 from fastlyap.trace.noise import increments, lowered
@@ -163,8 +164,10 @@ def sloped(objective: Recording, columns: Sequence[int]) -> Recording:
     return Recording(n + len(columns), outputs, objective.parameter_names, objective.parameter_shapes)
 
 
-def has_slope(objective: Recording, columns: Sequence[int]) -> bool:
+def has_slope(objective: Recording | ForeignObjective, columns: Sequence[int]) -> bool:
     """Whether an objective depends on these parameters by itself."""
+    if isinstance(objective, ForeignObjective):
+        return objective.explicit
     return any(column in jacobian_rows(objective.outputs, "p")[0] for column in columns)
 
 
@@ -182,25 +185,31 @@ def _added(objective: Recording, call: str, own: int, o: int) -> list[str]:
 
 
 def assemble_likelihood(
-    system: Any, objectives: Sequence[Recording], columns: Sequence[int], integrator: str, width: int
+    system: Any, objectives: Sequence[Any], columns: Sequence[int], integrator: str, width: int
 ) -> Module:  # fmt: skip
     """The module; the objectives are on the states and parameters of the system as it is."""
     own, n = system.dim, system.dim + len(columns)
     form = form_of(n)
     step, m = _print("step", scored(system, columns, integrator), form)
     text = step + PRINTERS[form][1](n)
-    found = [sloped(objective, columns) for objective in objectives]
-    printed = [_print(f"phi{j}", one, form) for j, one in enumerate(found)]
+    found = {j: sloped(one, columns) for j, one in enumerate(objectives) if isinstance(one, Recording)}
+    printed = [_print(f"phi{j}", one, form) for j, one in found.items()]
     m = max([m, *(rows for _, rows in printed)])
     text += "".join(more for more, _ in printed)
-    calls = [f"phi{j}_rule(like(S[0], t), get(S, 0), P, W, 0, slot(W, {m}, {n}))" for j in range(len(found))]
-    values = [f"F[at + {j}] = wide({call}[0])" for j, call in enumerate(calls)]
-    slopes = [line for j, (one, call) in enumerate(zip(found, calls, strict=True))
-              for line in _added(one, call, own, n + 1 + j * n)]  # fmt: skip
+    values, slopes, more = [], list[str](), 0
+    for j, one in enumerate(objectives):
+        if isinstance(one, ForeignObjective):
+            values.append(f"F[at + {j}] = {one.value(j)}")
+            slopes += one.on(columns).slopes(j, m + n, n + 1 + j * n)
+            more = n + one.n + one.size
+            continue
+        call = f"phi{j}_rule(like(S[0], t), get(S, 0), P, W, 0, slot(W, {m}, {n}))"
+        values.append(f"F[at + {j}] = wide({call}[0])")
+        slopes += _added(found[j], call, own, n + 1 + j * n)
     text += function("observe", "t, S, P, W, F, at", values, None)
     text += function("feed", "t, weight, S, k, P, W", slopes or ["pass"], None)
     title = f"{own} states, {n - own} scores, {form}, {integrator}, {width} lanes"
     entries = _ENTRIES.format(
         own=own, n=n, q=system.noise_count, at=system.flat_parameters.size, m=m, scale=SCALES[integrator]
     )
-    return Module(head(title, width) + text + entries, m, 1)
+    return Module(head(title, width) + text + entries, m + more, 1, functions=expected(objectives))

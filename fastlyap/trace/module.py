@@ -107,6 +107,7 @@ class Module(NamedTuple):
     stages: int
     spare: int = 0  # more rows of scratch for a state and each of its vectors
     places: int = 0  # whole numbers among a member's parameters that say where its weights lie
+    functions: tuple = ()  # names and functions of the user that the text expects among its globals
 
 
 def assemble(recording, integrator: str, width: int, form: str) -> Module:

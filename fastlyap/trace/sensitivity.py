@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastlyap.trace import noise
+from fastlyap.trace.foreign_objective import ForeignObjective, expected
 from fastlyap.trace.module import LARGEST_TUPLE, PRINTERS, Module, assemble
 from fastlyap.trace.printer import function, tuple_of
 from fastlyap.trace.recorder import Recording
@@ -102,8 +103,12 @@ def print_objectives(objectives: Sequence[Recording], form: str, far: int) -> tu
     n, count = objectives[0].dim, len(objectives)
     text, most = unit(n, form), 0
     for j, objective in enumerate(objectives):
-        functions, m = print_as(f"phi{j}", objective, form)
-        text += functions + _objective(j, count, n, far, m)
+        if isinstance(objective, ForeignObjective):
+            functions, m = objective.printed(j, count, far)
+            text += functions
+        else:
+            functions, m = print_as(f"phi{j}", objective, form)
+            text += functions + _objective(j, count, n, far, m)
         most = max(most, m)
     lines = [f"F[at + {j}] = wide(phi{j}_value(t, S, P, W))" for j in range(count)]
     text += function("observe", "t, S, P, W, F, at", lines, None)
@@ -128,7 +133,7 @@ def extend(
     text, more = print_objectives(objectives, form_of(n), far)
     return made._replace(
         text=made.text + "\n\nfrom fastlyap.kernel.lanes import slot, wide\n\n\n" + text + step + ENTRIES + entries,
-        stages=1, stored=far + more,
+        stages=1, stored=far + more, functions=expected(objectives),
     )  # fmt: skip
 
 
