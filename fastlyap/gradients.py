@@ -217,10 +217,8 @@ def gradient(
     ours = ("dtype", "objective")
     again = functools.partial(gradient, **{name: value for name, value in given.items() if name not in ours})
     request = gradient_request(system, objective, wrt, x0, parameters, given)
-    known = ("auto", "cpu") if isinstance(request, NetGradientRequest) else ("auto", "cpu", "reference")
-    if backend not in known:
-        raise InputError(f"`backend` must be {_either(known)} for this gradient, got {backend!r}: gradients of systems "
-                         "run on the CPU or by the plain reference, those of networks on the CPU.")  # fmt: skip
+    if backend not in ("auto", "cpu", "reference") or backend == "reference" and isinstance(request, NetGradientRequest):
+        raise InputError(f'`backend` must be "auto", "cpu" or, for systems, "reference" in gradients, got {backend!r}.')
     results = run_gradient(request, backend, threads, progress)
     several = objective if isinstance(objective, (tuple, list)) else (objective,)
     for result, one in zip(results, several, strict=True):
@@ -228,12 +226,6 @@ def gradient(
         if throw:
             raise_failures(result)
     return results if isinstance(objective, (tuple, list)) else results[0]
-
-
-def _either(words: tuple[str, ...]) -> str:
-    """The words as alternatives."""
-    quoted = [f'"{word}"' for word in words]
-    return " or ".join([", ".join(quoted[:-1]), quoted[-1]])
 
 
 def gradient_plan(request: Request, backend: Any, threads: Any) -> Plan:

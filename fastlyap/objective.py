@@ -41,8 +41,8 @@ class Objective:
                 raise InputError(f"`{name}` must be a function, got {type(given).__name__}.")
 
     def recorded(self, system: Any) -> Recording | ForeignObjective:
-        """The objective as a recording with one output, of recurrent cells a function of the state alone; or as compiled
-        functions where it comes with a gradient."""
+        """The objective as a recording with one output, of recurrent cells of the state alone; or as compiled functions
+        where it comes with a gradient."""
         fn, cell = plain(self.fn), system.architecture is not None
         if self.gradient is not None:
             return compiled(self.fn, self.gradient, system)

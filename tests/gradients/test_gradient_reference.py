@@ -99,7 +99,7 @@ def test_fast_response_agrees_once_frames_have_turned():
 @pytest.mark.parametrize(
     "how,words",
     [
-        (dict(backend="cuda", method=fl.Backprop()), '`backend` must be "auto", "cpu" or "reference"'),
+        (dict(backend="cuda", method=fl.Backprop()), '`backend` must be "auto", "cpu" or, for systems, "reference"'),
         (dict(method=fl.PathKernel(window=2)), '`backend` "reference" needs a `beta` in numbers'),
         (dict(system=fl.systems.lorenz63(), integrator="dopri5"), 'gradients of maps, "euler" and "rk4"'),
         (dict(system=fl.systems.random_matrix_product(2), method=fl.Backprop()), "whose rule reads its noise itself"),
