@@ -217,7 +217,8 @@ def gradient(
     ours = ("dtype", "objective")
     again = functools.partial(gradient, **{name: value for name, value in given.items() if name not in ours})
     request = gradient_request(system, objective, wrt, x0, parameters, given)
-    if backend not in ("auto", "cpu", "reference") or backend == "reference" and isinstance(request, NetGradientRequest):
+    net = isinstance(request, NetGradientRequest)
+    if backend not in ("auto", "cpu", "reference") or backend == "reference" and net:
         raise InputError(f'`backend` must be "auto", "cpu" or, for systems, "reference" in gradients, got {backend!r}.')
     results = run_gradient(request, backend, threads, progress)
     several = objective if isinstance(objective, (tuple, list)) else (objective,)
