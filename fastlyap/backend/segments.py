@@ -63,10 +63,12 @@ def _loaded(width: int) -> Kernels:
 class SegmentBatch(SensitivityBatch):
     """Members with `count` covectors v and `modes` covectors W, and the rows their segments leave."""
 
-    def begin(self, shape: Shape, frame: np.ndarray) -> None:
-        """Covectors at the end of the orbit, (B, modes, n) orthonormal; v = 0."""
+    def begin(self, shape: Shape, frame: np.ndarray, keep: bool = False) -> None:
+        """Covectors at the end of the orbit, (B, modes, n) orthonormal; v = 0. `keep` those at ends of segments."""
         n = self.kernels.dim
-        self.shape = shape
+        self.shape, self.keeps = shape, keep
+        kept = shape.segments * self.k * self.own if keep else 1
+        self._ends = aligned((len(self.S), kept, self.kernels.width), "float64")
         w = np.zeros((self.members, self.k, n))
         w[:, shape.count :, : self.own] = frame
         self.S[:, n + 1 :] = pack(w.reshape(self.members, -1), self.kernels.width, self.kernels.dtype)
@@ -77,9 +79,28 @@ class SegmentBatch(SensitivityBatch):
         n, width, s = self.kernels.dim, self.kernels.width, self.shape
         rows = (self.own + 1) * n_steps + (layout.INNER_STEPS * (n + 2) if self.kernels.adaptive else 0)
         X = aligned((rows, width), self.kernels.dtype, np.empty)
-        given = (self.S, self.A, self.P, self._scratch, X, self.Y, 0, len(self.S), s.count, s.modes, s.flow, length,
-                 segment, s.segments * s.block, t0, how.dt, first, n_steps, how.rtol, how.atol)  # fmt: skip
+        given = (self.S, self.A, self.P, self._scratch, X, self.Y, self._ends, 0, len(self.S), s.count, s.modes, s.flow,
+                 self.keeps, length, segment, s.segments * s.block, t0, how.dt, first, n_steps, how.rtol,
+                 how.atol)  # fmt: skip
         self._call("walk_back", *given)
+
+    def ends(self) -> np.ndarray:
+        """The covectors at the ends of all segments, (B, K, k, n)."""
+        return unpack(self._ends, self.members).reshape(self.members, self.shape.segments, self.k, self.own)
+
+    def begin_again(self, nu: np.ndarray) -> None:
+        """The second sweep: covectors (B, K, k, n) at the ends of all segments; gradients are 0."""
+        self._ends = pack(nu.reshape(self.members, -1), self.kernels.width, "float64")
+
+    def walk_again(self, how: Integration, t0: float, first: int, n_steps: int, *, length: int, segment: int) -> None:
+        """Pull those back, as `walk_back` does, and add up their gradients."""
+        n, width = self.kernels.dim, self.kernels.width
+        rows = (self.own + 1) * n_steps + (layout.INNER_STEPS * (n + 2) if self.kernels.adaptive else 0)
+        X = aligned((rows, width), self.kernels.dtype, np.empty)
+        F = aligned((len(self.S), n_steps * self.k, width), "float64")
+        given = (self.S, self.A, self.P, self._scratch, X, F, self._ends, 0, len(self.S), self.k, length, segment, t0,
+                 how.dt, first, n_steps, how.rtol, how.atol)  # fmt: skip
+        self._call("walk_again", *given)
 
     def solve(self, marching: bool) -> np.ndarray:
         """The sum over all steps of the shadowing covectors' gradients, (B, count, p)."""
@@ -89,7 +110,7 @@ class SegmentBatch(SensitivityBatch):
         with np.errstate(all="ignore"):
             _solver(self.kernels.width).entry("solve", *given)(*given)
         tail = unpack(self.Y[:, s.segments * s.block :], self.members)
-        sums = tail[:, : s.q * s.p].reshape(-1, s.q, s.p)
+        sums = tail[:, : s.q * s.p].reshape(self.members, s.q, s.p)
         total = self.covectors()[1][:, : s.count] + sums[:, : s.count]
         if s.flow:
             with np.errstate(all="ignore"):

@@ -15,6 +15,7 @@ import math
 from fastlyap.kernel import layout
 from fastlyap.kernel._compile import kernel
 from fastlyap.kernel.lanes import like, slot, wide
+from fastlyap.kernel.second_sweep import keep_end
 from fastlyap.kernel.sensitivity import go_again, recall
 
 
@@ -110,13 +111,13 @@ def _take_gradient(own, n, S, Y, o, count, modes, q):
 
 @kernel
 def walk_back(
-    model, advance, puller, step_back, feed, S, A, P, W, X, Y, own, count, modes, flow, length, segment, tail, t0, dt,
-    first, n_steps, rtol, atol,
+    model, advance, puller, step_back, feed, S, A, P, W, X, Y, V, own, count, modes, flow, keep, length, segment, tail,
+    t0, dt, first, n_steps, rtol, atol,
 ):  # fmt: skip
     """Pull v and W back over the steps first .. first + n_steps - 1, whole segments of `length` steps.
 
     The state in `S` is that of step `first`, which begins segment number `segment`; `tail` is the row of `Y` behind
-    all blocks.
+    all blocks. With `keep`, the covectors at the ends of segments go to the rows `V`.
     """
     n = model.n
     q = count + (1 if flow else 0)
@@ -131,6 +132,8 @@ def walk_back(
         o = (segment + s // length) * rows
         if (s + 1) % length == 0:
             clear(Y, o, rows)
+            if keep:
+                keep_end(own, n, k, S, V, (segment + s // length) * k * own)
         recall(own, n, S, X, s * row)
         step_back(model, advance, puller, t, dt, S, A, P, W, Z, k, rtol, atol)
         recall(own, n, S, X, s * row)

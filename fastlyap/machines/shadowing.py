@@ -12,9 +12,9 @@ import numpy as np
 
 from fastlyap.backend.segments import Shape
 from fastlyap.errors import InputError
-from fastlyap.machines import shadowing_pilot
+from fastlyap.machines import shadowing_again, shadowing_pilot
 from fastlyap.machines.chunks import run_chunks
-from fastlyap.machines.gradient_program import Program, make_plan, make_program
+from fastlyap.machines.gradient_program import Program, is_cell, make_plan, make_program, plain_program
 from fastlyap.machines.gradient_starts import Starts, run_up
 from fastlyap.machines.orbit import Members, fate, forward, origin
 from fastlyap.machines.planning import Plan
@@ -25,6 +25,7 @@ from fastlyap.machines.shadowing_trust import ILL_CONDITIONED, judged
 from fastlyap.request import GradientRequest
 from fastlyap.trace.shadowing import assemble_shadowing
 
+Programs = tuple[Program, Program | None]  # of the first sweep and, where there is one, of the second
 CHUNK_NUMBERS = 2**23  # numbers that the segments of one chunk may leave
 
 
@@ -60,6 +61,8 @@ class Found(NamedTuple):
 def shadowing_program(request: GradientRequest) -> Program:
     """The program whose covectors walk back in segments."""
     own, integrator = request.system.dim, request.integration.integrator
+    if is_cell(request):
+        return plain_program(request)
     return make_program(
         request, lambda wide, phi, width: assemble_shadowing(own, wide, phi, integrator, width), request.members.p
     )
@@ -75,13 +78,15 @@ def run(
     request: GradientRequest, checks: Any, name: Any, threads: Any, progress: Any
 ) -> tuple[Members, Starts, dict[str, Any]]:
     """Every member's objectives and shadowing gradients, and what was met on the way."""
-    J, p = len(request.objectives), len(request.columns)
+    J, twice = len(request.objectives), shadowing_again.is_wanted(request)
     plan = planned(request, name, threads)
-    program = shadowing_program(request)
+    asked, second = request, shadowing_program(request) if twice else None
+    request = shadowing_again.without_parameters(request) if twice else request
+    program, p = shadowing_program(request), len(request.columns)
     starts = run_up(request, program, plan, progress)
     neutral = has_neutral(request.system)
     choice = shadowing_pilot.choose(request, program, starts, plan, neutral)
-    found = empty(request, int(choice.modes.max(initial=0)))
+    found = empty(asked, int(choice.modes.max(initial=0)))
     pairs = np.stack([choice.modes, choice.segment], axis=1)
     for modes, length in np.unique(pairs, axis=0):
         points = np.flatnonzero((pairs == (modes, length)).all(axis=1))
@@ -90,7 +95,7 @@ def run(
             for summed in (found.members.value, found.members.blocks, found.members.square):
                 summed[index] = 0.0
             shape = Shape(request.steps // length, int(modes), J, neutral and bool(modes), p)
-            _run_group(request, program, starts, plan, progress, index, shape, int(length), found)
+            _run_group(request, (program, second), starts, plan, progress, index, shape, int(length), found)
             index = index[found.conditioning[index] > ILL_CONDITIONED]
             if length == 1:
                 break
@@ -109,28 +114,29 @@ def empty(request: GradientRequest, modes: int) -> Found:
 
 
 def _run_group(
-    request: GradientRequest, program: Program, starts: Starts, plan: Plan, progress: Any, index: np.ndarray,
+    request: GradientRequest, programs: Programs, starts: Starts, plan: Plan, progress: Any, index: np.ndarray,
     shape: Shape, length: int, found: Found,
 ) -> None:  # fmt: skip
     """Run the members of `index` with these segments, and write what they came to."""
-    width = program.kernels.width
-    chunk = max(width, min(plan.chunk, CHUNK_NUMBERS // max(shape.rows, 1) // width * width))
+    width = programs[0].kernels.width
+    ends = shape.segments * (shape.count + shape.modes) * request.system.dim if programs[1] else 0
+    chunk = max(width, min(plan.chunk, CHUNK_NUMBERS // max(shape.rows + ends, 1) // width * width))
     group = replace(plan, members=len(index), chunk=chunk)
 
     def work(part: slice, pace: Pace) -> None:
         who = index[part]
-        _chunk(request, program, starts, who, pace, shape, length, found)
+        _chunk(request, programs, starts, who, pace, shape, length, found)
 
     run_chunks(work, group, progress)
 
 
 def _chunk(
-    request: GradientRequest, program: Program, starts: Starts, who: np.ndarray, pace: Pace, shape: Shape, length: int,
-    found: Found,
+    request: GradientRequest, programs: Programs, starts: Starts, who: np.ndarray, pace: Pace, shape: Shape,
+    length: int, found: Found,
 ) -> None:  # fmt: skip
     how, t0, steps = request.integration, origin(request), request.steps
     k = shape.count + shape.modes
-    batch = program.segments(starts.rows[who], who, k)
+    batch = programs[0].segments(starts.rows[who], who, k)
     first = steps - shape.segments * length  # what is left over comes before the segments
     stretches = []
     for stretch, seen in forward(batch, request, edges(first, steps, length, request.system.dim), pace):
@@ -139,10 +145,10 @@ def _chunk(
     found.members.status[who], found.members.failed[who] = fate(
         batch, request, (starts.status[who], starts.failed[who])
     )
-    batch.begin(shape, last_frame(request, batch, t0 + steps * how.dt, shape.modes, shape.flow, who))
+    frame = last_frame(request, batch, t0 + steps * how.dt, shape.modes, shape.flow, who)
+    batch.begin(shape, frame, programs[1] is not None)
+    stretches = [stretch for stretch in stretches if stretch.first >= first]
     for stretch in reversed(stretches):
-        if stretch.first < first:
-            continue
         batch.go_to(stretch.start)
         n_steps, segment = stretch.last - stretch.first, (stretch.first - first) // length
         batch.walk_back(how, t0, stretch.first, n_steps, length=length, segment=segment)
@@ -150,14 +156,13 @@ def _chunk(
     M = shape.modes
     with np.errstate(all="ignore"):
         total = batch.solve(request.method.solver == "march")
+        if programs[1] is not None:
+            total = shadowing_again.gradient(request, programs[1], batch, starts, stretches, who, length, pace)
         found.members.gradient[who] = total / (shape.segments * length)
         logs, found.conditioning[who] = batch.judgement()
         found.exponents[who, :M] = logs / (shape.segments * length * how.dt)
         if M:
-            a = batch.part("a")[..., : shape.count]
-            if shape.flow:
-                a = a + batch.part("a")[..., shape.count :] * batch.turns()[:, None, None]
-            size = np.linalg.norm(a, axis=2)
+            size = np.linalg.norm(shadowing_again.coefficients(batch), axis=2)
             found.coefficients[who] = np.stack([size.max(axis=1), np.median(size, axis=1)], axis=1)
 
 

@@ -162,7 +162,7 @@ def _factors(
     R = np.empty((len(who), steps, k, k))
     for stretch in reversed(stretches):
         n_steps = stretch.last - stretch.first
-        batch.begin(Shape(n_steps, k, 0, False, len(request.columns)), frame)
+        batch.begin(Shape(n_steps, k, 0, False, batch.kernels.dim - n), frame)
         batch.go_to(stretch.start)
         batch.walk_back(how, t0, stretch.first, n_steps, length=1, segment=0)
         R[:, stretch.first : stretch.last] = batch.part("R")
