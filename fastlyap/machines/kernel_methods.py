@@ -147,7 +147,7 @@ def told(keep: np.ndarray, beta: np.ndarray) -> Any:
 def _shares(request: GradientRequest) -> np.ndarray:
     """What the steps hand over: 1 - beta (steps or 1,), or matrices (steps or 1, n, n)."""
     method = request.method
-    if method.by_matrix:
+    if method.by_matrix and not is_cell(request):
         return method.matrices(request.steps, request.system.dim)
     return 1.0 - method.schedule(request.steps)
 

@@ -1,4 +1,4 @@
-"""Shadowing of recurrent cells: as of the same network written as a map, as the reference, and doubted where it must be.
+"""Shadowing of recurrent cells: as of the same network written as a map, as the reference, and doubted where due.
 
 The parameters' second sweep, which cells always take, serves recorded systems with many parameters as well.
 """
@@ -15,7 +15,7 @@ from fastlyap.machines import shadowing_again
 LONG = pytest.mark.skipif(not hardware.interpreted(), reason="a module of its own for each kind: compiles long")
 METHODS = [
     fl.Shadowing(5, 2),
-    pytest.param(fl.Shadowing(5, 1, "march"), marks=pytest.mark.compiled),
+    pytest.param(fl.Shadowing(5, 1, "march"), marks=pytest.mark.slow),
     fl.Shadowing(5, 0),
 ]
 SHORT = dict(steps=33, transient=0, members=2, keep_members=True)
@@ -34,6 +34,7 @@ def network(n, gain, seed):
     return network
 
 
+@LONG
 @pytest.mark.parametrize("method", METHODS)
 def test_a_cell_is_the_network_as_a_map(method, monkeypatch):
     """To rounding, which grows with the orbit; and the map's parameters in one sweep, in two, and by the reference."""
@@ -51,7 +52,7 @@ def test_a_cell_is_the_network_as_a_map(method, monkeypatch):
         np.testing.assert_allclose(other.stats["exponents"], found.stats["exponents"], rtol=1e-8)
 
 
-@pytest.mark.parametrize("modes", [0, 2])
+@pytest.mark.parametrize("modes", [pytest.param(0, marks=LONG), 2])
 def test_two_sweeps_of_a_flow_and_of_two_objectives(modes, monkeypatch):
     how = dict(steps=200, transient=0, dt=0.01, members=2, keep_members=True, method=fl.Shadowing(20, modes))
     two = (fl.average(lambda x, p: x.z * p.rho), fl.average(lambda x, p: x.x * x.y))

@@ -249,6 +249,8 @@ def test_wrong_arguments_of_noisy_cells():
     noisy = cell.with_noise(0.1)
     with pytest.raises(fl.InputError, match="`window` must be below `steps` - 1 = 11, got 30"):
         fl.gradient(noisy, fl.average(odd), drive=drive, method=fl.PathKernel(0.5, 30))
+    with pytest.raises(fl.InputError, match="got matrices, which are for systems with a recorded rule"):
+        fl.gradient(noisy, fl.terminal(odd), drive=drive, method=fl.PathKernel(np.eye(6)))
     partly = cell.with_noise(0.1, np.eye(6)[:, :3])  # of the first layer alone, whose weights move both
     for system in (partly, cell.with_noise(np.array([0.1] * 3 + [0.0] * 3))):
         with pytest.raises(fl.InputError, match="needs perturbations that lie within the noise of gru"):
