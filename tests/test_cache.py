@@ -10,9 +10,12 @@ import stat
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from fastlyap.trace import cache
 
 pytestmark = pytest.mark.compiled
 
@@ -228,3 +231,10 @@ def test_numba_cache_dir_of_the_user(home, tmp_path):
     first, second = home.run(NUMBA_CACHE_DIR=other), home.run(NUMBA_CACHE_DIR=other)
     assert second["hits"] == 1 and second["exponent"] == first["exponent"]
     assert second["cached"]
+
+
+def test_two_threads_that_load_one_module_both_get_all_of_it():
+    text = "import time\ntime.sleep(0.2)\nwhole = True\n"
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: cache.load(text).whole, range(2)))
+    assert found == [True, True]

@@ -54,7 +54,8 @@ def _coordinates(group: Any, job: Job, x: np.ndarray, parameters: dict[str, np.n
         dims=job.dims, status=np.broadcast_to(np.int8(PENDING), job.shape), parameters=parameters,
         x0=np.broadcast_to(x, (*job.shape, x.shape[-1])), system=assembly.info(job.request.system),
     )  # fmt: skip
-    found = labels.coordinates(alike)
+    plain = {name: values for name, values in job.axes.items() if values.ndim == 1 and values.dtype.kind in "fiu"}
+    found = {**{name: ((name,), values) for name, values in plain.items()}, **labels.coordinates(alike)}
     for name, (dims, values) in found.items():
         put(group, name, values, list(dims))
     beside = [name for name in found if name not in job.dims]

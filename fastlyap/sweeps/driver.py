@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlyap.errors import InputError
 from fastlyap.progress import Interrupt
 from fastlyap.status import Status
 from fastlyap.sweeps import here
@@ -17,7 +18,7 @@ from fastlyap.sweeps.crew import Crew, Run
 from fastlyap.sweeps.job import Job
 from fastlyap.sweeps.report import Report
 from fastlyap.sweeps.store import Store
-from fastlyap.sweeps.work import Outcome, Piece, Task
+from fastlyap.sweeps.work import Outcome, Piece, Task, filler
 
 
 class Driver:
@@ -92,6 +93,8 @@ class Driver:
                 if outcome.told is None:
                     raise RuntimeError(f"chunk {piece.chunk} came back without labels")
                 self.store.make_arrays(arrays, dict(outcome.told))
+            if self.failed_only:
+                arrays = self._fitted(arrays)
             if piece.chosen is not None and len(piece.chosen) < self.store.tiles.points(piece.chunk):
                 arrays = self._merged(piece, arrays)
             self.store.write(piece.chunk, arrays, self._steps(piece), outcome.seconds)
@@ -106,3 +109,15 @@ class Driver:
         for path, values in whole.items():
             values[piece.chosen] = arrays[path]
         return whole
+
+    def _fitted(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Results with other settings in the arrays of the store; what such settings do not tell is left empty."""
+        shapes = self.store.shapes or {}
+        for path, (own, _) in shapes.items():
+            if path in arrays and arrays[path].shape[1:] != own:
+                raise InputError(
+                    f'`only` "failed" must give results of the same shape as those in the store: `{path}` has '
+                    f"{own} there, {arrays[path].shape[1:]} with these settings."
+                )
+        empty = filler(shapes, len(arrays[stores.STATUS]))
+        return {path: arrays.get(path, empty[path]) for path in shapes}

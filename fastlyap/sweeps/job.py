@@ -26,13 +26,14 @@ class Job:
     """Points of a sweep to be computed.
 
     verb : name; request, plan : of these points; starts : members that make one point together, along the last axis of
-    the batch, or None where that has no such axis.
+    the batch, or None where that has no such axis; axes : values along axes of the whole batch, where they were given.
     """
 
     verb: str
     request: Any
     plan: Plan
     starts: int | None = None
+    axes: dict[str, np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.request.members) // (self.starts or 1)
@@ -80,7 +81,7 @@ class Job:
         plan = replace(
             plan, members=len(x), chunk=chunk, member_steps=int(plan.member_steps * share), seconds=plan.seconds * share
         )
-        return replace(self, request=request, plan=plan)
+        return replace(self, request=request, plan=plan, axes={})
 
     def on(self, threads: int | None) -> Job:
         """The same on so many threads; with None as it is."""
@@ -119,7 +120,8 @@ def job_of(name: str, system: Any, points: Any, given: dict[str, Any], keep_stat
         o["history"] = True
     request = verb.request(system, x0, points, o)
     starts = getattr(request, "repetitions", o.get("members"))
-    return Job(name, request, verb.plan(request, o["backend"], o["threads"]), None if starts is None else int(starts))
+    plan = verb.plan(request, o["backend"], o["threads"])
+    return Job(name, request, plan, None if starts is None else int(starts), getattr(points, "axes", {}))
 
 
 def arrays_of(result: Any) -> dict[str, np.ndarray]:

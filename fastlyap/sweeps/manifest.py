@@ -38,10 +38,12 @@ def manifest_of(job: Job, box: tuple[int, ...], given: dict[str, Any], keep_stat
 def settings_of(job: Job) -> dict[str, Any]:
     """Every field of the request that decides numbers, as plain values."""
     request = job.request
-    found = {"starts": job.starts or 1, "averaged": job.starts is not None}
+    found: dict[str, Any] = {"starts": job.starts or 1, "averaged": job.starts is not None}
     for field in dataclasses.fields(request):
         if field.name not in LEFT_OUT:
             found[field.name] = _plain(getattr(request, field.name))
+    if job.starts is not None:  # how they were perturbed, and what noise they draw
+        found["members"] = _hash_of((), (request.members.x, request.members.p))
     return {**found, **_plain(dataclasses.asdict(request.integration))}
 
 
@@ -56,10 +58,18 @@ def versions() -> dict[str, str]:
 
 
 def digest_of_points(job: Job) -> str:
-    """Hash of starts and parameters of all members in their order, of histories and inputs."""
-    members = job.request.members
-    h = blake2b(repr((members.shape, members.dims, members.extent)).encode(), digest_size=16)
-    for values in (members.x, members.p, members.past, members.pool, members.drive):
+    """Hash of starts and parameters of all points in their order, of histories and inputs."""
+    members, count = job.request.members, job.starts or 1
+    system = job.request.system
+    own = members.p if system.architecture is not None else members.p[:, : system.flat_parameters.size]
+    past = None if members.past is None else members.past[::count]
+    return _hash_of((job.shape, job.dims, members.extent), (members.x[::count], own[::count], past, members.pool,
+                                                            members.drive))  # fmt: skip
+
+
+def _hash_of(words: Any, arrays: tuple[np.ndarray | None, ...]) -> str:
+    h = blake2b(repr(words).encode(), digest_size=16)
+    for values in arrays:
         if values is not None:
             array = np.ascontiguousarray(values)
             h.update(str(array.shape).encode())
@@ -109,7 +119,7 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(v) for name, v in value.items()}
     if isinstance(value, (tuple, list)):
         plain = [_plain(v) for v in value]
-        return plain if len(plain) <= LONGEST else f"{len(plain)} values {_hash(plain)}"
+        return plain if len(plain) <= LONGEST else f"{len(plain)} values {_hash_of(plain, ())}"
     if isinstance(value, Recording):
         return value.digest
     if dataclasses.is_dataclass(value):
@@ -119,10 +129,6 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return repr(value)
-
-
-def _hash(value: Any) -> str:
-    return blake2b(repr(value).encode(), digest_size=16).hexdigest()
 
 
 def _plain_options(given: dict[str, Any]) -> dict[str, Any] | None:

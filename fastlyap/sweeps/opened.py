@@ -236,8 +236,7 @@ def describe(sweep: Sweep) -> str:
     if holder is not None:
         lines.append(f"  at work   process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')}")
     elif not done.all():
-        command = f", or: fastlyap resume {store.place}" if isinstance(sweep._target, (str, Path)) else ""
-        lines.append(f"  go on     the same call again{command}")
+        lines.append(f"  go on     the same call again{places.command(sweep._target, store.place)}")
     settings = told["settings"]
     how = [f"{settings['steps']:,} steps", str(settings["integrator"]), str(settings["dtype"]), told["program"]]
     lines.append(f"  made by   {', '.join(how)}, fastlyap {told['versions']['fastlyap']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,11 @@ def check_writable(target: Any, path: Path | None) -> None:
     if not target.supports_deletes:
         raise InputError(f"`store` is a {kind}, in which nothing can be replaced, so that no sweep could go on in it; "
                          "sweep into a folder, and pack that afterwards.")  # fmt: skip
+
+
+def command(target: Any, place: str) -> str:
+    """How to go on from a command line, where that can name the place."""
+    return f", or: fastlyap resume {shlex.quote(place)}" if isinstance(target, (str, Path)) else ""
 
 
 def shared(target: Any) -> bool:

@@ -6,7 +6,6 @@ import errno
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from fastlyap import cast, labels
@@ -119,7 +118,7 @@ def run(
     target, place, path = places.located(store)
     places.check_writable(target, path)
     how = Task((), timeout=seconds, mixed=mixed)
-    again = f"Go on with the same call{f', or: fastlyap resume {place}' if isinstance(target, (str, Path)) else ''}"
+    again = f"Go on with the same call{places.command(target, place)}"
     with ExitStack() as stack, _advised(again):
         crew = None if executor is None else stack.enter_context(Crew(executor))
         if crew is not None:

@@ -14,11 +14,14 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import fastlyap.kernel
+
+_loading = threading.RLock()
 
 
 def cache_directory() -> Path:
@@ -62,8 +65,11 @@ def load(text: str, options: str = "") -> ModuleType:
     `options` names what decides the machine code besides the text (math library, instruction set).
     """
     name = module_name(text, options)
-    if name in sys.modules:
-        return sys.modules[name]
+    with _loading:  # or a second thread would find the module half made
+        return sys.modules[name] if name in sys.modules else _loaded(name, text)
+
+
+def _loaded(name: str, text: str) -> ModuleType:
     path = _private(cache_directory()) / f"{name}.py"
     if not _holds(path, text):
         _write(path, text)

@@ -174,6 +174,11 @@ class TestResume:
         np.testing.assert_array_equal(found.exponents[:][kept], plain.exponents[kept])
         assert swept(store).failed == found.failed  # the settings of the store are still the first ones
 
+    def test_failed_points_again_must_give_the_same_shape(self, store):
+        swept(store)
+        with pytest.raises(fl.InputError, match="`exponents` has .2,. there"):
+            swept(store, only="failed", k=1)
+
     def test_words(self, store, tmp_path):
         swept(store)
         for words, said in [
@@ -239,12 +244,12 @@ class TestReading:
     def test_a_data_set_of_parameters(self, store):
         xarray = pytest.importorskip("xarray")
         b = np.array([[0.2, 0.25, 0.3], [0.1, 0.15, 0.2]])
-        data = xarray.Dataset({"b": (("run", "a"), b)}, coords={"a": [1.0, 1.1, 1.2]})
+        data = xarray.Dataset({"b": (("run", "a"), b)}, coords={"a": [1.0, 1.1, 1.2], "run": [3, 5]})
         found = swept(store, grid=data)
         assert found.dims == ("run", "a")
         wanted = fl.spectrum(HENON, None, dict(a=np.array([[1.0, 1.1, 1.2]]), b=b), history=False, **HOW)
         np.testing.assert_array_equal(found.exponents[:], wanted.exponents)
-        assert "b" in found.to_xarray().coords
+        assert "b" in found.to_xarray().coords and list(found.to_xarray().run) == [3, 5]
         with pytest.raises(fl.InputError, match="`grid` has a variable `c`"):
             swept(store, grid=xarray.Dataset({"c": ("run", [1.0])}))
 
