@@ -78,7 +78,7 @@ def choice(name: str, value: Any, allowed: tuple) -> Any:
 def system(value: Any) -> Any:
     """`value` if it is a System."""
     if not hasattr(value, "recording") or not hasattr(value, "kind"):
-        hint = "; call it: the catalogue's entries are functions" if callable(value) else ""
+        hint = "; use fl.finite_time" if hasattr(value, "layers") else "; call it, it is a function" * callable(value)
         raise InputError(f"`system` must be a fastlyap System, got {type(value).__name__}{hint}.")
     return value
 

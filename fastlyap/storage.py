@@ -122,7 +122,8 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         return {"class": type(value).__name__, "fields": _encode(fields, path, arrays)}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise InputError(f"`{path}` cannot be saved: {type(value).__name__} is neither an array nor a plain value.")
+    name = path or "result"
+    raise InputError(f"`{name}` cannot be saved: {type(value).__name__} is neither an array nor a plain value.")
 
 
 def _decode(node: Any, arrays: dict[str, np.ndarray]) -> Any:
