@@ -23,7 +23,8 @@ def description() -> str:
     """For the head of a table."""
     from fastlyap import hardware
 
-    return f"{cpu_model()}, {len(CORES)} cores, {hardware.simd_name()}"
+    products = hardware.blas().split(";")[0]
+    return f"{cpu_model()}, {len(CORES)} cores, {hardware.simd_name()}, matrix products by {products}"
 
 
 def short_name() -> str:

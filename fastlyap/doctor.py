@@ -29,6 +29,7 @@ def report() -> str:
         "processor": hardware.processor(),
         "vectors": f"{hardware.simd_name()}, {hardware.lanes('float64')} float64 lanes",
         "math library": math_library(),
+        "matrix products": hardware.blas(),
         "cores": f"{hardware.cores()} of {os.cpu_count()} usable",
         "threading layer": threading_layer(),
         "cache": cache(),

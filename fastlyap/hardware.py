@@ -6,6 +6,8 @@ import os
 import platform
 from collections.abc import Iterator
 
+WIDE = ("skylakex", "cooperlake", "sapphirerapids")  # code of OpenBLAS for AVX-512
+
 
 @functools.cache
 def simd_bits() -> int:
@@ -58,6 +60,15 @@ def _libraries() -> list:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def blas() -> str:
+    """The library of matrix products, the processor that its code was written for, and what would be faster here."""
+    told = {tuple(library.info().get(name) for name in ("internal_api", "architecture")) for library in _libraries()}
+    found = ", ".join(sorted(f"{name} for {written or 'any processor'}" for name, written in told))
+    older = any(name == "openblas" and (written or "").lower() not in WIDE for name, written in told)
+    advice = "; set OPENBLAS_CORETYPE=SkylakeX before Python starts: this processor has AVX-512"
+    return found + advice * (older and simd_name() == "avx512")
 
 
 def cores() -> int:
