@@ -178,11 +178,16 @@ class _Run:
             self._read(batch, who, found, parts)
 
     def _weights(self, values: np.ndarray) -> np.ndarray:
-        """psi of the state after each step, (B, steps, windows J): phi - <phi> summed over -W .. W about it."""
+        """psi of the state after each step, (B, steps, windows J): phi - <phi> summed over -W .. W about it.
+
+        <phi> is the mean of the same orbit and moves with it: see `kernel_chunks.gains_of`.
+        """
         off = values - values.mean(axis=1, keepdims=True)
         sums = np.concatenate([np.zeros_like(off[:, :1]), np.cumsum(off, axis=1)], axis=1)
         at = np.arange(self.first + 1, self.last + 1)
-        return np.concatenate([sums[:, at + W + 1] - sums[:, at - W] for W in self.windows], axis=2)
+        N = values.shape[1]
+        psi = [(sums[:, at + W + 1] - sums[:, at - W]) / (1.0 - (2 * W + 1) / N) for W in self.windows]
+        return np.concatenate(psi, axis=2)
 
     def _read(self, batch: ResponseBatch, who: np.ndarray, found: Found, parts: tuple) -> None:
         shape, length, M = self.shape, self.length, self.shape.modes

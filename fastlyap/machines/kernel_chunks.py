@@ -46,6 +46,15 @@ def sums_of(orbit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return value, np.concatenate([zero, np.cumsum(orbit - value[:, None], axis=1)], axis=1)
 
 
+def gains_of(sums: np.ndarray, n: np.ndarray, W: int) -> np.ndarray:
+    """What comes after the steps n, lags 0 .. W, from the running sums of `sums_of`, (B, n, J).
+
+    Each deviation is from the mean of the same orbit, which the noise of a step has changed too, by a share of 1 / N
+    of all that it does; W + 1 times that is made good.
+    """
+    return (sums[:, n + W + 2] - sums[:, n + 1]) / (1.0 - (W + 1) / (sums.shape[1] - 1))
+
+
 def blocks_of(orbit: np.ndarray) -> np.ndarray:
     """Means of up to 64 stretches of an orbit."""
     count = min(64, orbit.shape[1])
@@ -87,7 +96,7 @@ def average_chunk(
         n_steps = stretch.last - stretch.first
         batch.go_to(stretch.start)
         n = np.arange(stretch.first, stretch.last)
-        numbers = np.concatenate([sums[:, n + W + 2] - sums[:, n + 1] for W in windows], axis=-1)
+        numbers = np.concatenate([gains_of(sums, n, W) for W in windows], axis=-1)
         batch.pull(how, t0, stretch.first, n_steps, last=steps, weight=1.0, numbers=numbers, keep=keep)
         pace.done(batch.members * 2 * n_steps)
     return Members(value, batch.covectors()[1] / begin, code, failed, means, squares, {})

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastlyap.machines.gradient_program import Program
 from fastlyap.machines.gradient_starts import Starts
-from fastlyap.machines.kernel_chunks import blocks_of, sums_of
+from fastlyap.machines.kernel_chunks import blocks_of, gains_of, sums_of
 from fastlyap.machines.orbit import Members, fate, origin
 from fastlyap.machines.run import Pace
 from fastlyap.request import GradientRequest
@@ -57,7 +57,7 @@ def average_scores(
     code, failed = fate(batch, request, (starts.status[some], starts.failed[some]))
     value, sums = sums_of(orbit)
     n = np.arange(steps - windows[-1] - 1)
-    gains = [sums[:, n + W + 2] - sums[:, n + 1] for W in windows]
+    gains = [gains_of(sums, n, W) for W in windows]
     if stored:
         found = [np.einsum("bnj,bnc->bjc", gain, both[:, n, J:]) / len(n) for gain in gains]
         explicit = batch.covectors()[1][:, :J] / steps

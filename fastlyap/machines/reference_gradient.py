@@ -160,7 +160,7 @@ def responded(request: GradientRequest, checks: Any, threads: Any, progress: Any
             for w, W in enumerate(windows):
                 made = run.linearised(j, first - W, last + W, some)
                 both = response.response(dynamics_of(request, some), request.columns, made, frame, length=length,
-                                         window=W, skip=skip, mean=whole)  # fmt: skip
+                                         window=W, skip=skip, mean=(whole, request.steps))  # fmt: skip
                 parts[0, some, w, j], parts[1, some, w, j] = both.shadowing, both.unstable
                 found.exponents[some, :M], found.coefficients[some] = both.exponents, 1.0  # of which the page is silent
     phi = [run.linearised(j).phi for j in range(J)]

@@ -40,7 +40,7 @@ def second_derivatives(
 
 def response(
     dynamics: Dynamics, columns: tuple[int, ...], orbit: Orbit, frame: np.ndarray, *, length: int, window: int,
-    skip: int = 0, second: Callable = second_derivatives, mean: np.ndarray | None = None,
+    skip: int = 0, second: Callable = second_derivatives, mean: tuple[np.ndarray, int] | None = None,
 ) -> Response:  # fmt: skip
     """Both parts over an orbit of K * length + 2 * window steps of an autonomous map.
 
@@ -54,12 +54,14 @@ def response(
         Segments at either end that serve to turn the frames and are not averaged over.
     second : callable
         As `second_derivatives`; another one shows what they contribute.
-    mean : (B,), optional
-        Of phi, where it is known from a longer run; that of this one by default.
+    mean : (B,) and int, optional
+        Of phi, and over how many steps, where it is known from a longer run; that of this one by default. It moves with
+        the orbit, by 1 / steps of what it is to measure, for each of 2 window + 1 values; that is made good.
     """
     K = (len(orbit.A) - 2 * window) // length
     e, R = _forward(orbit.A[window:], frame, K, length)
-    psi = _psi(orbit, window, orbit.phi[:-1].mean(axis=0) if mean is None else mean)
+    middle, steps = (orbit.phi[:-1].mean(axis=0), len(orbit.A)) if mean is None else mean
+    psi = _psi(orbit, window, middle) / (1.0 - (2 * window + 1) / steps)
     weights = np.stack([np.ones_like(psi), psi], axis=1)[..., None]
     eps, nu, kept = e[K * length], np.zeros((2, *frame[:, 0].shape)), []  # nu: sources phi_x and f_xx
     for k in reversed(range(K)):

@@ -30,11 +30,12 @@ def average(orbit: Orbit, window: int, widest: int = 0) -> np.ndarray:
     """Derivative of the mean of phi(x_n), n = 0 .. N - 1, in the long run, by each member, (B, p): window + 1 lags.
 
     Steps whose lags reach beyond the last value do not count; nor do those of a `widest` window, so that windows can
-    be compared.
+    be compared. The mean of the same orbit answers to a step with 1 / N of all that follows, and each lag is measured
+    from it; that is made good by N / (N - window - 1).
     """
     counted, deviation = len(orbit.A) - max(window, widest) - 1, orbit.phi - orbit.phi[:-1].mean(axis=0)
     score = scores(orbit)
     total = np.zeros_like(score[0])
     for n in range(counted):
         total = total + score[n] * deviation[n + 1 : n + window + 2].sum(axis=0)[:, None]
-    return total / counted + orbit.phi_p[:-1].mean(axis=0)
+    return total / counted / (1.0 - (window + 1) / len(orbit.A)) + orbit.phi_p[:-1].mean(axis=0)

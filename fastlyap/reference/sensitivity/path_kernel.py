@@ -35,17 +35,18 @@ def average(
 ) -> np.ndarray:  # fmt: skip
     """Derivative of the mean of phi(x_n), n = 0 .. N - 1, in the long run, by each member, (B, p).
 
-    Every step answers for the `window` + 1 values of phi that follow it, measured from the member's own mean. The
-    sweep begins where a `widest` window still meets all its values; its first `drop` steps are not counted.
+    Every step answers for the `window` + 1 values of phi that follow it, measured from the member's own mean, see
+    `kernel.average`. The sweep begins where a `widest` window still meets all its values; its first `drop` steps are
+    not counted.
     """
     steps = len(orbit.A)
     beta = _of_steps(beta, steps)
     mean = orbit.phi[:-1].mean(axis=0)
     sums = np.concatenate([np.zeros_like(orbit.phi[:1]), np.cumsum(orbit.phi - mean, axis=0)])
-    end = steps - max(window, widest) - 1
+    end, made_good = steps - max(window, widest) - 1, 1.0 / (1.0 - (window + 1) / steps)
     nu, total = np.zeros_like(orbit.x[0]), 0.0
     for n in reversed(range(end)):
-        gain, nu = _mixed(orbit, n, beta[n], sums[n + window + 2] - sums[n + 1], nu)
+        gain, nu = _mixed(orbit, n, beta[n], (sums[n + window + 2] - sums[n + 1]) * made_good, nu)
         nu = nu + orbit.phi_x[n]
         if n < end - drop:
             total = total + gain + orbit.phi_p[n]
