@@ -1,7 +1,7 @@
 """Errors are honest: over fifty seeds the deviations from known values, in standard errors, are standard normal.
 
-Their mean must be below .47 and their sum of squares between 23 and 90. Where no exact value is known, the mean over all
-seeds stands for it, and only the squares tell.
+Their mean must be below .47 and their sum of squares between 23 and 90. Where no exact value is known, the mean over
+all seeds stands for it, and only the squares tell.
 """
 
 import numpy as np
