@@ -12,6 +12,7 @@ from fastlyap.machines import assembly
 from fastlyap.status import PENDING, Status
 from fastlyap.sweeps.job import Job
 from fastlyap.sweeps.store import MANIFEST, STATUS, Store, add_array, codecs, put
+from fastlyap.sweeps.verbs import taken
 
 
 def create(target: Any, place: str, job: Job, manifest: dict[str, Any], *, anew: bool) -> Store:
@@ -56,6 +57,8 @@ def _coordinates(group: Any, job: Job, x: np.ndarray, parameters: dict[str, np.n
     )  # fmt: skip
     plain = {name: values for name, values in job.axes.items() if values.ndim == 1 and values.dtype.kind in "fiu"}
     found = {**{name: ((name,), values) for name, values in plain.items()}, **labels.coordinates(alike)}
+    for name in found.keys() & taken(job.verb):
+        found[f"parameter_{name}"] = found.pop(name)
     for name, (dims, values) in found.items():
         put(group, name, values, list(dims))
     beside = [name for name in found if name not in job.dims]

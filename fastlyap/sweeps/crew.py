@@ -19,6 +19,7 @@ from fastlyap.sweeps.work import Outcome, Piece, Shapes, Task, perform
 
 PATIENCE = 0.1  # seconds between two looks for Ctrl-C
 TASK_SECONDS = 20.0  # that a task should last
+PAUSE = 5.0  # seconds between two looks at the size of a cluster
 GRACE = 30.0  # seconds beyond its time that a task may stay away before it is given up
 _nonces = itertools.count(1)
 
@@ -39,13 +40,24 @@ class Crew:
                 )
             self.make, given = given, given()
         self.executor = given
+        self._size, self._looked = 1, float("-inf")
+
+    @property
+    def client(self) -> Any:
+        """The Dask client behind the executor, or None."""
+        return getattr(self.executor, "_client", None)
 
     def size(self) -> int:
-        """How many tasks run at once."""
-        client = getattr(self.executor, "_client", None)
-        if client is not None:
-            return max(1, sum(client.nthreads().values()))
-        return int(getattr(self.executor, "_max_workers", None) or os.cpu_count() or 1)
+        """How many tasks run at once; clusters grow and shrink, so it is looked up again every few seconds."""
+        if self.client is None:
+            return int(getattr(self.executor, "_max_workers", None) or os.cpu_count() or 1)
+        if time.monotonic() - self._looked > PAUSE:
+            self._size, self._looked = max(1, sum(self.client.nthreads().values())), time.monotonic()
+        return self._size
+
+    def queue(self) -> int:
+        """How many tasks to hand out: one more than run, or so many that a cluster that adapts sees a need to grow."""
+        return self.size() + 1 if self.client is None else 2 * self.size() + 8
 
     def submit(self, task: Task) -> Future:
         """Hand a task to a worker."""
@@ -88,14 +100,13 @@ class Run:
         self.at_work: dict[Future, tuple[tuple[Piece, ...], float]] = {}
         self.suspects: deque[Piece] = deque()
         self.seconds: float | None = None  # per chunk
-        self.room = crew.size()
 
     def all(self, pieces: Iterable[Piece], count: int) -> bool:
         """Compute pieces and hand each to `take`; whether Ctrl-C was not heard."""
         source, left = iter(pieces), count
         try:
             while True:
-                while left and len(self.at_work) <= self.room and not self.suspects and not self.interrupt.heard:
+                while left and len(self.at_work) < self.crew.queue() and not self.suspects and not self.interrupt.heard:
                     some = tuple(itertools.islice(source, self._length(left)))
                     left = left - len(some) if some else 0
                     if some:
@@ -118,7 +129,7 @@ class Run:
         """Chunks of the next task."""
         if self.seconds is None or self.shapes() is None:
             return 1
-        return max(1, min(int(TASK_SECONDS / max(self.seconds, 1e-9)), left // (4 * self.room)))
+        return max(1, min(int(TASK_SECONDS / max(self.seconds, 1e-9)), left // (4 * self.crew.size())))
 
     def _send(self, pieces: tuple[Piece, ...]) -> None:
         target = self.how.target if self.shapes() is not None else None
@@ -131,7 +142,10 @@ class Run:
 
     def _deadline(self, chunks: int) -> float:
         """When a task of so many chunks that was sent now must be back."""
-        return float("inf") if self.how.timeout is None else time.monotonic() + 2 * chunks * self.how.timeout + GRACE
+        if self.how.timeout is None:
+            return float("inf")
+        waits = 2 if self.crew.client is None else 6  # before it there may be others in the queue
+        return time.monotonic() + waits * chunks * self.how.timeout + GRACE
 
     def _withdraw(self) -> None:
         """Take back what no worker has begun."""

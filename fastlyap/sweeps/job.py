@@ -16,9 +16,7 @@ from fastlyap.errors import InputError
 from fastlyap.machines import planning
 from fastlyap.machines.gradient_reasons import REASONS, packed, unpacked
 from fastlyap.machines.planning import Plan
-from fastlyap.sweeps.verbs import VERBS, options_of
-
-LABELS = ("parameters", "x0", "dims", "system", "settings", "unit", "times")  # fields that do not vary by member
+from fastlyap.sweeps.verbs import LABELS, VERBS, options_of, taken
 
 
 @dataclass(frozen=True)
@@ -119,6 +117,8 @@ def job_of(name: str, system: Any, points: Any, given: dict[str, Any], keep_stat
             raise InputError("`keep_state` is for sweeps of `spectrum` without `members` and `stderr_below`.")
         o["history"] = True
     request = verb.request(system, x0, points, o)
+    for dim in set(request.members.dims) & taken(name):
+        raise InputError(f"`grid` varies `{dim}`, which is the name of an array of results; rename that parameter.")
     starts = getattr(request, "repetitions", o.get("members"))
     plan = verb.plan(request, o["backend"], o["threads"])
     return Job(name, request, plan, None if starts is None else int(starts), getattr(points, "axes", {}))

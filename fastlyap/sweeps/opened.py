@@ -15,11 +15,10 @@ import numpy as np
 from fastlyap import labels
 from fastlyap.errors import InputError
 from fastlyap.result import SystemInfo
-from fastlyap.status import PENDING, Status
-from fastlyap.sweeps import lease, lock, places
+from fastlyap.sweeps import places
 from fastlyap.sweeps import store as stores
+from fastlyap.sweeps.description import describe
 from fastlyap.sweeps.job import put_together
-from fastlyap.sweeps.report import duration
 from fastlyap.sweeps.store import Store
 
 
@@ -178,7 +177,7 @@ class Sweep:
         return self.result(index).message()
 
     def __repr__(self) -> str:
-        return describe(self)
+        return describe(self._store, self._target, self.path)
 
     def _index(self, index: Any) -> tuple[int | slice, ...]:
         """One whole number or slice per batch axis."""
@@ -213,51 +212,6 @@ class Sweep:
             "parameters": {name: cut(v) for name, v in self.parameters.items()}, "x0": self.x0[where],
             "dims": tuple(d for d, k in zip(self.dims, kept, strict=True) if k), "system": self.system,
         })  # fmt: skip
-
-
-def describe(sweep: Sweep) -> str:
-    """Progress, failures, speed and time left of a store, in a few lines."""
-    store, told = sweep._store, sweep.manifest
-    statuses, ledger = store.statuses(), store.ledger()
-    done = statuses != PENDING
-    axes = ", ".join(f"{name}: {m}" for name, m in zip(sweep.dims, sweep.shape, strict=True)) or "one point"
-    lines = [
-        f"Sweep of {told['verb']} of {sweep.system.name} over ({axes}): {sweep.size:,} points",
-        f"  done      {int(done.sum()):,} ({100 * done.mean():.1f} %), in chunks of {store.tiles.points(0):,}",
-    ]
-    codes, counts = np.unique(statuses[done], return_counts=True)
-    if len(codes):
-        tally = [f"{Status(int(code)).name} {count:,}" for code, count in zip(codes, counts, strict=True)]
-        lines.append("  status    " + ", ".join(tally))
-    lines += _speed(store, ledger, int((~done).sum()))
-    if told["reruns"]:
-        lines.append(f"  again     {len(told['reruns'])} time(s) for failed points, last {told['reruns'][-1]['when']}")
-    holder = lease.holder(store.group) if sweep.path is None else lock.holder(sweep.path)
-    if holder is not None:
-        lines.append(f"  at work   process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')}")
-    elif not done.all():
-        lines.append(f"  go on     the same call again{places.command(sweep._target, store.place)}")
-    settings = told["settings"]
-    how = [f"{settings['steps']:,} steps", str(settings["integrator"]), str(settings["dtype"]), told["program"]]
-    lines.append(f"  made by   {', '.join(how)}, fastlyap {told['versions']['fastlyap']}")
-    return "\n".join(lines)
-
-
-def _speed(store: Store, ledger: np.ndarray, left: int) -> list[str]:
-    """Rate of the last chunks, and what that means for the others."""
-    rows = ledger[ledger[:, stores.MOMENT] > 0]
-    if not len(rows):
-        return []
-    rows = rows[np.argsort(rows[:, stores.MOMENT])][-64:]
-    spent = rows[:, stores.MICROSECONDS].sum() / 1e6
-    # workers side by side: what counts is the time on the clock, where the last chunks were written in one go
-    clock = (rows[-1, stores.MOMENT] - rows[0, stores.MOMENT] + rows[0, stores.MICROSECONDS]) / 1e6
-    points = len(rows) * store.tiles.points(0)
-    rate = points / max(min(clock, spent) if clock > 0 else spent, 1e-9)
-    lines = [f"  speed     {rate:.3g} points/s"]
-    if left:
-        lines.append(f"  left      about {duration(left / rate)}")
-    return lines
 
 
 def open_sweep(store: Any) -> Sweep:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 from fastlyap import directional, gradients, indicators, lyapunov
 from fastlyap.errors import InputError
 from fastlyap.kernel import layout
 from fastlyap.machines import alignment, alternation, assembly, chunks, directions
+from fastlyap.machines.alignment_result import Gali
+from fastlyap.machines.finite_time_result import FiniteTime
+from fastlyap.machines.gradient_result import Gradient
+from fastlyap.machines.vectors_result import Vectors
 from fastlyap.method import PathKernel
 from fastlyap.request import GradientRequest, LayersRequest
+from fastlyap.result import Spectrum, Trajectory
 from fastlyap.trace.recorder import Recording
 
 OWN = ("progress", "throw")  # what a sweep does itself
+LABELS = ("parameters", "x0", "dims", "system", "settings", "unit", "times")  # fields that do not vary by member
+GROUPS = ("inputs", "ledger", "driver")  # what else lies in a store
 
 
 class Verb(NamedTuple):
-    """A verb: itself, the check of its arguments, its plan, the run of a plan, and numbers in a member's result.
+    """A verb: itself, the check of its arguments, its plan, the run of a plan, numbers in a member's result, its class.
 
     own : arguments that only this verb has by position, with their defaults; `...` where one must be given.
     """
@@ -28,6 +35,7 @@ class Verb(NamedTuple):
     plan: Callable
     run: Callable
     numbers: Callable
+    result: type
     own: dict[str, Any] = {}
 
 
@@ -80,30 +88,38 @@ def _gradient_numbers(request: GradientRequest) -> int:
     return 12 * request.width + 2 * request.system.dim + 20 + kept
 
 
-SPECTRUM = Verb(lyapunov.spectrum, lyapunov.spectrum_request, lyapunov.spectrum_plan, _spectrum, _spectrum_numbers)
+SPECTRUM = Verb(
+    lyapunov.spectrum, lyapunov.spectrum_request, lyapunov.spectrum_plan, _spectrum, _spectrum_numbers, Spectrum
+)  # fmt: skip
 VERBS = {
     "spectrum": SPECTRUM,
     "maximal": SPECTRUM,
     "vectors": Verb(
-        directional.vectors, directional.vectors_request, directional.vectors_plan, directions.vectors, _vectors_numbers
+        directional.vectors, directional.vectors_request, directional.vectors_plan, directions.vectors,
+        _vectors_numbers, Vectors,
     ),
     "finite_time": Verb(
         directional.finite_time, _finite_time_request, directional.finite_time_plan, alternation.finite_time,
-        lambda request: 2 * request.k * (1 + request.system.dim) + request.system.dim + 4,
+        lambda request: 2 * request.k * (1 + request.system.dim) + request.system.dim + 4, FiniteTime,
     ),
     "gali": Verb(
         indicators.gali, indicators.gali_request, indicators.gali_plan, alignment.gali,
-        lambda request: request.steps // request.every + request.system.dim + 3,
+        lambda request: request.steps // request.every + request.system.dim + 3, Gali,
     ),
     "trajectory": Verb(
         lyapunov.trajectory, lyapunov.trajectory_request, lyapunov.trajectory_plan, chunks.trajectory,
-        lambda request: (request.steps // request.every) * request.system.dim + 2,
+        lambda request: (request.steps // request.every) * request.system.dim + 2, Trajectory,
     ),
     "gradient": Verb(
-        gradients.gradient, _gradient_request, gradients.gradient_plan, _gradient, _gradient_numbers,
+        gradients.gradient, _gradient_request, gradients.gradient_plan, _gradient, _gradient_numbers, Gradient,
         {"objective": ..., "wrt": None},
     ),
 }  # fmt: skip
+
+
+def taken(name: str) -> set[str]:
+    """Names that the arrays of this verb's results have in a store, so that nothing else can."""
+    return {field.name for field in fields(VERBS[name].result)} - set(LABELS) | set(GROUPS)
 
 
 def options_of(name: Any, given: dict[str, Any]) -> tuple[Verb, dict[str, Any]]:

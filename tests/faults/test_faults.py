@@ -146,7 +146,7 @@ class TestWorkers:
         np.testing.assert_array_equal(swept(store).exponents[:], wanted)
 
     def test_a_member_that_never_comes_back_is_found(self, store, wanted, monkeypatch):
-        monkeypatch.setattr(crews, "GRACE", 0.8)
+        monkeypatch.setattr(crews, "GRACE", 0.4)
         found = swept(store, executor=lambda: Silent(float(GRID["a"][20])), timeout=0.1)
         assert np.flatnonzero(found.status).tolist() == [20] and found.failed == 1
         np.testing.assert_array_equal(np.delete(found.exponents[:], 20, 0), np.delete(wanted, 20, 0))

@@ -253,6 +253,19 @@ class TestReading:
         with pytest.raises(fl.InputError, match="`grid` has a variable `c`"):
             swept(store, grid=xarray.Dataset({"c": ("run", [1.0])}))
 
+    def test_parameters_called_like_results(self, store, tmp_path):
+        xarray = pytest.importorskip("xarray")
+
+        @fl.iterated_map(state=1, parameters=dict(status=3.9, s=0.0), x0=(0.2,))
+        def unlucky(t, x, p):
+            return p.status * x[0] * (1 - x[0]) + p.s
+
+        with pytest.raises(fl.InputError, match="rename that parameter"):
+            swept(store, system=unlucky, grid=fl.grid(status=[3.8, 3.9]))
+        swept(store, system=unlucky, grid=fl.grid(s=[0.0, 0.01]))
+        data = xarray.open_zarr(store, chunks=None)
+        assert data.parameter_status == 3.9 and list(data.status) == [0, 0]
+
     def test_coarse_means(self, store, plain):
         found = swept(store)
         means, worst, firsts = found.coarse(lambda r: r.exponents[..., 0], 5)
