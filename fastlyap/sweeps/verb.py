@@ -25,6 +25,8 @@ from fastlyap.sweeps.points import points_of
 from fastlyap.sweeps.tiles import cut
 from fastlyap.sweeps.work import Task
 
+NETWORK = ("aiohttp", "aiobotocore", "botocore", "gcsfs", "google", "azure")  # whose errors are no OSErrors
+
 
 def sweep(
     verb: str,
@@ -158,6 +160,10 @@ def _advised(again: str) -> Iterator[None]:
     except KeyboardInterrupt as problem:
         problem.add_note(kept)
         raise
+    except Exception as problem:
+        if type(problem).__module__.partition(".")[0] not in NETWORK:
+            raise
+        raise OSError(f"the store cannot be reached ({problem}). {kept}") from problem
 
 
 def _check_words(resume: Any, only: Any, keep_state: Any, mixed: Any) -> None:

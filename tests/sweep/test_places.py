@@ -13,6 +13,7 @@ import pytest
 
 import fastlyap as fl
 from fastlyap.sweeps import devices, lease
+from fastlyap.sweeps import store as stores
 
 zarr = pytest.importorskip("zarr")
 
@@ -80,6 +81,17 @@ class TestStores:
         files.pipe(name, bytes(data))
         with pytest.warns(UserWarning, match="chunk 1"):
             np.testing.assert_array_equal(swept("memory://sweeps/hurt.zarr").exponents[:], wanted)
+
+    def test_a_network_that_fails_is_a_storage_error(self, monkeypatch):
+        class EndpointConnectionError(Exception):
+            __module__ = "botocore.exceptions"
+
+        def fail(self, *given):
+            raise EndpointConnectionError("no route")
+
+        monkeypatch.setattr(stores.Store, "write", fail)
+        with pytest.raises(OSError, match="cannot be reached .no route.*same call"):
+            swept(zarr.storage.MemoryStore())
 
     def test_foreign_objects_are_left_alone(self, wanted):
         fsspec = pytest.importorskip("fsspec")
