@@ -74,7 +74,8 @@ def gradient_request(system: Any, objective: Any, wrt: Any, x0: Any, parameters:
         cast.choice("spread", spread, ("auto",))
         spread = 0.0  # independent noise parts members; a run from a given start is the objective itself
         count = count if system.noise_count else 1
-    batch = repeated(drives.members(system, how, x0, parameters, drive, steps + transient), count, spread, seed)
+    batch = drives.members(system, how, x0, parameters, drive, steps + transient, volume=False)
+    batch = repeated(batch, count, spread, seed)
     recordings = tuple(one.recorded(system) for one in found)
     for one in recordings:
         if isinstance(method, SMOOTH) or isinstance(method, KernelDifferentiation) and getattr(one, "explicit", False):

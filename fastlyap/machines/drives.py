@@ -102,14 +102,16 @@ def counts(drive: Drive | None, steps: Any, transient: Any, usual: tuple[int | N
     return Counts(cast.count("steps", steps, 1), transient)
 
 
-def members(system: Any, how: Integration, x0: Any, parameters: Any, drive: Drive | None, steps: int) -> Members:
-    """The batch of a call whose members take so many steps in all."""
+def members(
+    system: Any, how: Integration, x0: Any, parameters: Any, drive: Drive | None, steps: int, *, volume: bool = True
+) -> Members:
+    """The batch of a call whose members take so many steps in all; `volume` as in `laid_out`."""
     if system.architecture is None:
         return delays.members(system, how, x0, parameters)
     if callable(x0):
         raise InputError(f"`x0` must be an array for {system.name}, which has no delay, got a function.")
     table = None if drive is None else checked(drive, how, steps, system.architecture.inputs)
-    return laid_out(system, cast.members(system, x0, parameters, table), table)
+    return laid_out(system, cast.members(system, x0, parameters, table), table, volume)
 
 
 def checked(drive: Drive, how: Integration, steps: int, inputs: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from fastlyap.machines.orbit import Members
 from fastlyap.request import GradientRequest, NetGradientRequest
 from fastlyap.statistics import block_stderr
 
-MANY = 10_000  # parameters, beyond which no medians are taken
+MANY = 10_000  # parameters, beyond which no medians are taken, and so many of them judge tails
 HEAVY = 10.0  # standard deviations against robust ones that make a heavy tail
 ALIKE = 1e-13  # relative standard error of members that are equal but for rounding
 ROBUST = 1.4826  # standard deviation of a normal law over its median absolute deviation
@@ -54,6 +54,16 @@ def spread_of(values: np.ndarray, good: np.ndarray) -> Spread:
         robust = ROBUST * _median(np.sort(np.abs(some - median[..., None]), axis=-1), n)
         sd = np.sqrt(total / (n - 1))
         return Spread(mean, sd / np.sqrt(n), median, 1.2533 * robust / np.sqrt(n), trimmed, kurtosis, sd / robust)
+
+
+def _mean_and_stderr(values: np.ndarray, good: np.ndarray) -> Spread:
+    """Of `spread_of` what needs no sorting; NaN for the rest."""
+    with np.errstate(all="ignore"):
+        here, n = good[..., None], good.sum(axis=1)[:, None]
+        mean = np.where(here, values, 0.0).sum(axis=1) / n
+        off = np.where(here, values - mean[:, None], 0.0)
+        stderr = np.sqrt(np.einsum("pec,pec->pc", off, off) / (n - 1) / n)
+        return Spread(mean, stderr, *[np.broadcast_to(np.nan, mean.shape)] * 5)
 
 
 def mean_of(values: np.ndarray, good: np.ndarray) -> np.ndarray:
@@ -124,12 +134,15 @@ def _one(
         alone = ~starts.parted | (E == 1)
         value_stderr = np.where(alone, together / (1.0 if E == 1 else np.sqrt(E)), value_stderr)
         _several(request, values, found.value[:, j].reshape(points, E), inside, good, own, stats)
-    grads = spread_of(found.gradient[:, j].reshape(points, E, -1), good)
+    flat = found.gradient[:, j].reshape(points, E, -1)
+    many = flat.shape[2] > MANY and not request.keep_members
+    some = spread_of(flat[:, :, :: -(-flat.shape[2] // MANY)] if many else flat, good)  # which tell of the tails
+    grads = _mean_and_stderr(flat, good) if many else some
     if E >= FEWEST and grads.mean.size:
-        varies = grads.stderr > ALIKE * np.abs(grads.mean)  # else members differ by rounding
-        heavy = np.any((grads.tail > HEAVY) & varies, axis=-1)
+        varies = some.stderr > ALIKE * np.abs(some.mean)  # else members differ by rounding
+        heavy = np.any((some.tail > HEAVY) & varies, axis=-1)
         own.doubt(heavy & ~none, Reason.HEAVY)
-        stats["kurtosis"] = np.max(grads.kurtosis, axis=-1)
+        stats["kurtosis"] = np.max(some.kurtosis, axis=-1)
     own.doubt(~np.all(np.isfinite(grads.mean), axis=-1) & ~none, Reason.TOO_LARGE)
     if request.kind == "average":
         with np.errstate(all="ignore"):
