@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gradients.cell_orbits import flat, mean_square, odd, plain_orbit
 from networks import recurrent_cells
+from scipy import stats
 
 import fastlyap as fl
 from fastlyap import hardware
@@ -262,3 +263,21 @@ def test_wrong_arguments_of_noisy_cells():
         large = fl.networks.rnn(2, 80)
         fl.gradient(large, fl.average(odd), drive=drive, method=fl.FiniteDifference(1e-3))
     assert cell_weights.MOST == 4096
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+@pytest.mark.parametrize("method", [fl.PathKernel(), fl.KernelDifferentiation(64)])
+def test_a_noisy_chaotic_network_agrees_with_differences(method, monkeypatch):
+    """By the acceptance rule of two methods on seeds of their own: t-distributed, 15 degrees of freedom."""
+    monkeypatch.undo()
+    cell = fl.networks.random_rnn(9, 2.0, 3).with_noise(0.5)
+    how = dict(wrt=("g", "noise_size"), transient=200, members=16)
+    found = fl.gradient(cell, fl.average(mean_square), steps=20_000, seed=1, method=method, **how)
+    other = fl.gradient(cell, fl.average(mean_square), steps=40_000, seed=2, method=fl.FiniteDifference(0.05), **how)
+    plain = fl.gradient(cell, fl.average(mean_square), steps=2_000, seed=1, method=fl.Backprop(), **how)
+    bound = stats.t.ppf(1 - 0.0027 / 4, 15)
+    assert found.status == fl.Status.OK and plain.stderr["g"] > 100 * found.stderr["g"]
+    for name in how["wrt"]:
+        z = (found.gradient[name] - other.gradient[name]) / np.hypot(found.stderr[name], other.stderr[name])
+        assert abs(z) < bound and found.stderr[name] < 0.15 * abs(found.gradient[name]), (name, z)
