@@ -51,7 +51,8 @@ def test_cost_of_modes(compare, book, sizes):
     for few, many in ((8, 16), (16, 32)):
         ratio = found.ratio(f"{many} modes", f"{few} modes")
         label = f"shadowing, 100 units, all weights: {many} modes over {few}"
-        book.ratio(SECTION, label, ratio, aim="about 2", note="covectors of a step share one product with the weights; scalar products grow as M²")
+        note = "covectors of a step share one product with the weights; scalar products grow as M^2"
+        book.ratio(SECTION, label, ratio, aim="about 2", note=note)
 
 
 @pytest.mark.parametrize("units", [100, 300, 1000])
