@@ -70,8 +70,10 @@ class Repetitions(Run):
         self.members, self.n_out, self.threads, self.group = members, net.structure.sizes[1], 1, 1
         one = samples * (sum(program.sizes) + program.normals)
         self.most = min(members, max(FEWEST, min(MOST, ROOM // max(one, 1))))
-        self._rows = samples if program.coupled else samples * self.most
-        self.tables = program.tables(self._rows)
+        rows = samples if program.coupled else samples * self.most
+        self.tables = program.tables(rows)
+        if asked is not None and not asked.all:
+            self.tables = compact(program, self.tables, rows)
         self._marked: dict[bytes, Tables] = {}
         self.last = -1 if program.last < 0 else self.tables.places[program.last]
         self.inputs = self._repeated(inputs)
@@ -148,8 +150,7 @@ class Repetitions(Run):
         keep = self.asked.keep[point % len(self.asked.keep)]
         key = keep.tobytes()
         if key not in self._marked:
-            found = marked(self.program, self.tables, self.asked, keep, list(self.net.shapes))
-            self._marked[key] = found if self.asked.all else compact(self.program, found, self._rows)
+            self._marked[key] = marked(self.program, self.tables, self.asked, keep, list(self.net.shapes))
         return self._marked[key]
 
     @functools.cached_property
@@ -189,7 +190,7 @@ def compact(program: Program, tables: Tables, samples: int) -> Tables:
     From the last operation to the first: a covector lives from its first reader in that order to the operation that
     it belongs to, whose slope is applied in place.
     """
-    rows, size = tables.rows.copy(), -(-max([program.n_in, *program.sizes]) * samples // 8) * 8
+    rows, size = tables.rows.copy(), -(-max(program.sizes, default=0) * samples // 8) * 8
     at: dict[int, int] = {INPUT: INPUT}
     free: list[int] = []
     count = 0
@@ -207,10 +208,9 @@ def compact(program: Program, tables: Tables, samples: int) -> Tables:
         op = program.operations[i]
         own = place(op.out)
         rows[i, table.CO_OUT], rows[i, table.CO_Z] = own, own
+        del at[op.out]  # noise that is in place for states is not for covectors
         rows[i, table.CO_IN] = place(op.source)
         if op.kind == table.ADD:
             rows[i, table.CO_OTHER] = place(op.other)
-        if op.source != op.out:
-            free.append(at.pop(op.out))
-    assert count * size <= tables.size
-    return tables._replace(rows=rows)
+        free.append(own)
+    return tables._replace(rows=rows, size=max(tables.size, count * size))

@@ -47,10 +47,15 @@ def normals(seed: int, member: int, step: int, count: int) -> np.ndarray:
 
 
 def sequence(seed: int, member: int, sample: int, count: int) -> np.ndarray:
-    """The normals of the layers of a network, for one sample: 32 at a time, first words of 8 counters before second."""
-    rounds = -(-count // 32)
-    words = np.array([_words(seed, member, sample, q, 4) for q in range(8 * rounds)])
-    return _quantiles(words.reshape(rounds, 8, 4).swapaxes(1, 2).ravel()[:count])
+    """The normals of the layers of a network, for one sample: 32 at a time, first words of 8 counters before second.
+
+    The counters q = 8k ... 8k + 7 of two blocks give the numbers from 64k on.
+    """
+    found = []
+    for r in range(-(-count // 32)):
+        block, first = 2 * sample + r % 2, 8 * (r // 2)
+        found.append(np.array([_words(seed, member, block, q, 4) for q in range(first, first + 8)]).T.ravel())
+    return _quantiles(np.concatenate(found)[:count])
 
 
 def _words(seed: int, member: int, first: int, step: int, count: int) -> np.ndarray:

@@ -18,6 +18,7 @@ MIXED = [Dense(4, 5, bias=0.1), LayerNorm(5), Activation("gelu"), Residual([Dens
 NETS = {
     "plain": lambda: mlp((4, 5, 5, 3), gain=1.4, bias=0.2).with_noise(0.5),
     "wide": lambda: mlp((4, 9, 17, 3), gain=1.2, bias=0.2).with_noise(0.5),  # more than a row of lanes
+    "narrowing": lambda: Sequential([Dense(4, 20), Dense(20, 3)], seed=2).with_noise(0.4),
     "quiet read-out": lambda: Sequential(MIXED, seed=3).with_noise(0.3, readout=False),
     "dropout": lambda: mlp((4, 6, 6, 3), "softplus", dropout=0.3).train().with_noise(0.4),
     "batch norm": lambda: mlp((4, 5, 5, 3), batch_norm=True).train().with_noise(0.4),

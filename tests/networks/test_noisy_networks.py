@@ -49,6 +49,8 @@ def test_noise_is_behind_layers():
     np.testing.assert_allclose(found[5], last.forward(found[4]) + 0.5 * b[:, 8:], rtol=TINY)
     quiet = mlp((3, 4, 2)).with_noise(0.5, readout=False)
     assert quiet.structure.disturbed == (1,)
+    many = mlp((1, 150)).with_parameters(**{"0.weight": np.zeros((1, 150))}).with_noise(1.0)  # three pairs of blocks
+    np.testing.assert_allclose(many.forward(np.zeros((2, 1)), seed=7)[1], sequence(7, 0, 1, 150), rtol=TINY)
 
 
 def test_size_is_a_parameter_of_its_own():
