@@ -20,6 +20,7 @@ from fastlyap import objective as objectives
 from fastlyap.errors import InputError, MemberError
 from fastlyap.gradients import gradient
 from fastlyap.machines.gradient_result import Gradient
+from fastlyap.networks.network import Network
 from fastlyap.status import Status
 
 POLICIES = ("warn", "raise", "nan")
@@ -39,10 +40,13 @@ class Observable:
     last: Gradient | tuple[Gradient, ...] | None = None
 
     def __init__(self, system: Any, objective: Any, untrusted: str, fixed: Mapping[str, Any]) -> None:
-        self.system, self.objective = cast.system(system), objective
+        self.net = isinstance(system, Network)
+        self.system, self.objective = system if self.net else cast.system(system), objective
         self.untrusted = cast.choice("untrusted", untrusted, POLICIES)
         self.several = isinstance(objective, (tuple, list))
-        self.count = len(objectives.objectives(objective))
+        self.count = len(objective) if self.several else 1
+        if not self.net:
+            objectives.objectives(objective)
         refused = {"wrt", "throw"} & fixed.keys()
         if refused:
             raise InputError(f"`{min(refused)}` is no argument of a bridge: what a call names is differentiated by, "
@@ -64,10 +68,11 @@ class Observable:
 
     def names(self, given: Mapping[str, Any]) -> tuple[str, ...]:
         """The names of a call's arrays, checked."""
+        known = [*self.system.parameters, *(() if self.net else ("x0",))]
         for name in given:
-            if name not in self.system.parameters and name != "x0":
-                known = ", ".join([*self.system.parameters, "x0"])
-                raise InputError(f"`mean_observable` has no `{name}` in {self.system.name}; there are: {known}.")
+            if name not in known:
+                where = "this network" if self.net else self.system.name
+                raise InputError(f"`mean_observable` has no `{name}` in {where}; there are: {', '.join(known)}.")
         if not given:
             raise InputError("`mean_observable` needs the arrays to differentiate by, by name: observable(rho=rho).")
         return tuple(given)
@@ -91,7 +96,8 @@ class Observable:
             if name not in names and name in self.system.parameters:
                 leads.append(self.lead(name, np.shape(value)))
         if "x0" not in names and not isinstance(self.start, Mapping):
-            leads.append(np.shape(self.start)[:-1] if self.start is not None else ())
+            own = 1 + len(self.system.input_shape) if self.net else 1
+            leads.append(np.shape(self.start)[:-own] if self.start is not None else ())
         return np.broadcast_shapes(*leads), sum(math.prod(self.own(name)) for name in names)
 
     def run(self, names: Sequence[str], arrays: Sequence[Any], seed: int | None) -> tuple[np.ndarray, np.ndarray]:

@@ -16,8 +16,8 @@ def mean_observable(system: Any, objective: Any, *, untrusted: str = "warn", **f
 
     Parameters
     ----------
-    system : System
-    objective : fl.average(fn), fl.terminal(fn), or a tuple of either
+    system : System, recurrent cell or network
+    objective : fl.average(fn), fl.terminal(fn), a loss of a network, or a tuple
     untrusted : "warn", "raise" or "nan"
         What to do about members that failed or whose gradient a check doubts: warn, raise `fl.MemberError`, or make
         the gradient NaN without a word.

@@ -35,6 +35,8 @@ def test_wrong_names_and_shapes():
         turn.names({})
     with pytest.raises(fl.InputError, match=r"`w` must have shape \(..., 2\), got \(3,\)"):
         turn.shapes(("w",), [(3,)])
+    with pytest.raises(fl.InputError, match="has no `x0` in this network; there are: 0.weight"):
+        Observable(fl.networks.mlp((2, 2)), fl.loss.mse([[0.0, 0.0]]), "warn", {"x0": [[1.0, 2.0]]}).names({"x0": 1})
     assert turn.shapes(("w", "x0"), [(5, 1, 2), (2,)]) == ((5, 4), 4)
     assert turn.shapes(("w",), [(2,)]) == ((3, 4), 2)
 

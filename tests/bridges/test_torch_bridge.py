@@ -98,6 +98,23 @@ def test_shadowing_inside_a_loss():
     assert climate(rho=rho).item() != value.item()
 
 
+def test_weights_of_cells_and_networks():
+    """Cells along a drive, and a noisy network by kernel differentiation: the numbers of `fl.gradient`."""
+    cell = fl.networks.gru(2, 3)
+    drive = np.random.default_rng(0).standard_normal((8, 2))
+    how = {"method": fl.Backprop(), "steps": 8, "transient": 0, "drive": drive}
+    end = fl.bridges.torch.mean_observable(cell, fl.terminal(lambda x, p: x[0] * x[1]), **how)
+    bias = torch.tensor(np.array(cell.parameters["0.bias"]), requires_grad=True)
+    assert torch.autograd.gradcheck(lambda bias: end(**{"0.bias": bias}), (bias,))
+    net, x = fl.networks.mlp((3, 4, 2), "tanh").with_noise(0.3), np.ones((5, 3))
+    how = {"method": fl.KernelDifferentiation(), "members": 4, "x0": x}
+    loss = fl.bridges.torch.mean_observable(net, fl.loss.mse(np.zeros((5, 2))), **how)
+    weight = torch.tensor(np.array(net.parameters["0.weight"]), requires_grad=True)
+    loss(**{"0.weight": weight}).backward()
+    wanted = fl.gradient(net, fl.loss.mse(np.zeros((5, 2))), "0.weight", **how)
+    np.testing.assert_allclose(weight.grad, wanted.gradient["0.weight"], rtol=1e-14)
+
+
 def test_what_happens_to_members_that_cannot_be_trusted():
     """At r = 3.5 members stay on a cycle and their gradients are heavy-tailed, at r = 5 they escape."""
     how = dict(CHAOTIC, transient=50, steps=200, method=fl.Shadowing(40, modes=1))

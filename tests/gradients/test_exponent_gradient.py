@@ -118,6 +118,15 @@ def test_cells_in_a_batch_are_cells_by_themselves():
         np.testing.assert_allclose(both.gradient["0.hidden"][i], one.gradient["0.hidden"], rtol=0, atol=1e-12)
 
 
+def test_what_is_not_kept_is_found_again(monkeypatch):
+    found = []
+    for kept in (2**27, 0):
+        monkeypatch.setattr("fastlyap.machines.cell_frame_gradient.KEPT", kept)
+        found.append(fl.exponent_gradient(CELLS["gru"], 2, steps=9, transient=2, every=3).gradient)
+    for name, slope in found[0].items():
+        np.testing.assert_array_equal(found[1][name], slope)
+
+
 def test_against_autograd_of_pytorch():
     torch = pytest.importorskip("torch")
     cell = fl.networks.rnn(0, 8, gain=1.4, seed=3)
