@@ -281,3 +281,15 @@ def test_a_noisy_chaotic_network_agrees_with_differences(method, monkeypatch):
     for name in how["wrt"]:
         z = (found.gradient[name] - other.gradient[name]) / np.hypot(found.stderr[name], other.stderr[name])
         assert abs(z) < bound and found.stderr[name] < 0.15 * abs(found.gradient[name]), (name, z)
+
+
+@LONG
+def test_the_run_up_of_a_driven_cell_ends_with_its_inputs():
+    """Members that a drive holds together are given a longer run-up, as far as the drive allows, and doubted."""
+    cell, drive = fl.networks.rnn(1, 3, gain=0.1), recurrent_cells.drive(50, 1)
+    g = fl.gradient(cell, fl.average(odd), drive=drive, transient=20, steps=10, members=3, method=fl.Backprop())
+    assert g.stats["transient"] == 40 and not g.stats["parted"] and g.status == fl.Status.UNTRUSTED
+    with pytest.raises(fl.InputError, match="`drive` has 50 steps and 60 are asked for"):
+        fl.gradient(cell, fl.average(odd), drive=drive, transient=20, steps=40, method=fl.Backprop())
+    still = fl.gradient(cell, fl.average(odd), drive=0, transient=2, steps=5, members=3, method=fl.Backprop())
+    assert still.stats["transient"] == 128  # an input that is always the same has no end
