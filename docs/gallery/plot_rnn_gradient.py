@@ -51,5 +51,3 @@ for N, found, colour in zip(lengths, plain, ("#FDB863", "#E69F00", "#D55E00", "#
 right.plot(gains, hybrid.stderr["g"], color="#009E73", label="path-kernel, 4000 steps")
 right.set(xlabel="gain g", ylabel="standard error of d <x²> / d g", yscale="log")
 right.legend(frameon=False)
-
-plt.show()
