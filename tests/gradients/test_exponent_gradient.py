@@ -147,6 +147,33 @@ def test_against_autograd_of_pytorch():
         np.testing.assert_allclose(found.gradient[name], slope, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
+def test_flossing_a_critical_network():
+    """150 steps of Adam on the mean square of 16 exponents (Engelken 2023): the published fall, .3 to a few hundredths,
+    and that of the ratio of the singular values of 30 steps, from 1e6 to some tens, vary from net to net."""
+    cell, moments, start = fl.networks.rnn(0, 32, gain=1.0, seed=0), {}, np.random.default_rng(7).standard_normal(32)
+
+    def measured(cell):
+        ends = fl.finite_time(cell, start, steps=30, transient=50, k=16).log_singular_values
+        exponents = fl.spectrum(cell, start, k=16, steps=200, transient=10).exponents
+        return np.sqrt(np.mean(exponents**2)), ends[0] - ends[-1]
+
+    before = measured(cell)
+    for n in range(150):
+        x0 = np.random.default_rng(n).standard_normal(32)
+        found = fl.exponent_gradient(cell, 16, None, x0, steps=40, transient=10, seed=n, weights=lambda e: e / 8)
+        moved = {}
+        for name, slope in found.gradient.items():
+            m, v = moments.get(name, (0.0, 0.0))
+            m, v = moments[name] = 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope**2
+            far = m / (1 - 0.9 ** (n + 1)) / (np.sqrt(v / (1 - 0.999 ** (n + 1))) + 1e-8)
+            moved[name] = cell.parameters[name] - 0.01 * far
+        cell = cell.with_parameters(**moved)
+    after = measured(cell)
+    assert 0.2 < before[0] < 0.4 and after[0] < 0.1
+    assert before[1] > np.log(1e5) and after[1] < np.log(1e3)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_units_are_the_activations(name):
     z, h = np.linspace(-3, 3, 12), 1e-5
