@@ -14,7 +14,7 @@ import numpy as np
 from fastlyap.errors import InputError
 from fastlyap.machines import cell_weights, growth_pilot, kernel_chunks, kernel_scores
 from fastlyap.machines.chunks import run_chunks
-from fastlyap.machines.gradient_assembly import spread_of
+from fastlyap.machines.gradient_assembly import one_in_ten, spread_of
 from fastlyap.machines.gradient_program import Program, is_cell, likelihood_program, make_plan, path_program
 from fastlyap.machines.gradient_reasons import Reason
 from fastlyap.machines.gradient_starts import Starts, run_up
@@ -201,7 +201,7 @@ def heavy(request: Any, found: Members, points: int) -> np.ndarray:
         good = np.logical_and.reduce(good[:, : GROUPS * size].reshape(points, GROUPS, size), axis=2)
     spread = spread_of(flat, good)
     with np.errstate(invalid="ignore"):
-        return np.any((spread.kurtosis > KURTOSIS) | (spread.tail > TAIL), axis=-1)
+        return (one_in_ten(spread.kurtosis) > KURTOSIS) | (one_in_ten(spread.tail) > TAIL)
 
 
 def _replaced(found: Members, fresh: Members, todo: np.ndarray, E: int) -> Members:
