@@ -65,7 +65,7 @@ def test_two_dask_workers(book, sizes, tmp_path):
     distributed, psutil = pytest.importorskip("distributed"), pytest.importorskip("psutil")
     if len(environment.CORES) < 2:
         pytest.skip("needs two cores")
-    count, steps = (16 * PIECE, 60_000) if sizes.scale == 1.0 else (PIECE, 5_000)
+    count, steps = (16 * PIECE, 30_000) if sizes.scale == 1.0 else (PIECE, 5_000)
     environment.use_cores(2)
     spent = {"workers": [], "threads": []}
     cpu = {"workers": [], "threads": []}
