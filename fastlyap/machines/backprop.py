@@ -22,8 +22,8 @@ from fastlyap.status import NOT_FINITE
 
 def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
     """What `run` runs."""
-    size = request.system.dim + len(request.columns) + 1
-    numbers = (4 * int(request.steps**0.5) + 10 * len(request.objectives)) * size
+    n, J = request.system.dim, len(request.objectives)
+    numbers = 4 * int(request.steps**0.5) * (n + 1) + 10 * J * (n + len(request.columns) + 1)
     return make_plan(request, name, threads, per_member=numbers)
 
 

@@ -96,7 +96,7 @@ def planned(request: GradientRequest, name: Any, threads: Any) -> Plan:
     if not isinstance(request.method, PathKernel):
         kept += columns if columns <= FORWARD else count
     stored = 3 * request.steps * kept if request.kind == "average" else 0
-    numbers = stored + 4 * int(request.steps**0.5) * (size + count)
+    numbers = stored + 4 * int(request.steps**0.5) * (request.system.dim + 1 + count)
     return make_plan(request, name, threads, per_member=numbers + 10 * size * (count + 2))
 
 
