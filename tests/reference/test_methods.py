@@ -155,15 +155,21 @@ def test_continuous_svd(project):
     assert np.log2(errors[0] / errors[1]) > 3.0
 
 
-def test_continuous_svd_cannot_pass_equal_singular_values():
-    """A damped rotation stretches no direction more than another; QR does not mind."""
-    M = [[-0.1, -3.0, 0.0], [3.0, -0.1, 0.0], [0.0, 0.0, -1.0]]
-    rotation = linear_system(M, "rk4", 0.01)
-    x = np.zeros((1, 3))
-    svd = methods.continuous_svd(rotation, x, steps=300, start=10)
-    qr = methods.continuous_qr(rotation, x, FRAME, steps=300, project=True)
-    assert not np.all(np.abs(svd.exponents[0] - [-0.1, -0.1, -1.0]) < 0.05) or svd.defect[0] > 1e-2
+@pytest.mark.parametrize("speed", [2.0, 2.9, 3.0, 3.1])
+def test_continuous_svd_cannot_pass_equal_singular_values(speed):
+    """A damped rotation stretches no direction more than another; QR does not mind.
+
+    By how much the frame is spoilt is a matter of rounding, so that it differs between processors: seen were 1e-4 to
+    infinity, beside the integrator's own 1e-9. Once the directions are stretched differently all is well.
+    """
+    M = np.array([[-0.1, -speed, 0.0], [speed, -0.1, 0.0], [0.0, 0.0, -1.0]])
+    x, how = np.zeros((1, 3)), dict(steps=300, start=10)
+    svd = methods.continuous_svd(linear_system(M, "rk4", 0.01), x, **how)
+    qr = methods.continuous_qr(linear_system(M, "rk4", 0.01), x, FRAME, steps=300)
+    assert qr.defect[0] < 1e-8 and not svd.defect[0] < 1e3 * qr.defect[0]
     assert np.sort(qr.exponents[0])[[0, 2]] == pytest.approx([-1.0, -0.1], abs=0.6)
+    M[1, 1] -= 0.5
+    assert methods.continuous_svd(linear_system(M, "rk4", 0.01), x, **how).defect[0] < 1e-8
 
 
 def test_wrong_arguments():
