@@ -46,13 +46,15 @@ def test_small_networks(n, g, seed, exact):
 @slow
 @compiled
 def test_random_networks_in_float32():
+    """Orbits part within a hundred steps, so that averages agree within their standard errors, and no closer."""
     wide, narrow = (
         fl.spectrum(networks.random_rnn(128, 3.0, seed=0), steps=2000, transient=300, dtype=dtype)
         for dtype in ("float64", "float32")
     )
     np.testing.assert_allclose(narrow.exponents[0], wide.exponents[0], atol=0.012)
     np.testing.assert_allclose(narrow.entropy, wide.entropy, rtol=0.06)
-    np.testing.assert_allclose(narrow.exponents[:100], wide.exponents[:100], atol=0.06)
+    z = (narrow.exponents - wide.exponents)[:100] / np.hypot(narrow.stderr, wide.stderr)[:100]
+    assert np.abs(z).max() < 5.0
 
 
 @slow
