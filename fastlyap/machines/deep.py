@@ -16,6 +16,7 @@ from fastlyap.machines.average import MEANINGLESS
 from fastlyap.machines.chunks import handed_over, run_chunks
 from fastlyap.machines.finite_time_result import FiniteTime
 from fastlyap.machines.layer_blocks import Blocks
+from fastlyap.machines.layer_request import named
 from fastlyap.machines.narrowest import way
 from fastlyap.machines.planning import Plan
 from fastlyap.machines.run import Pace, Stopped
@@ -88,9 +89,7 @@ def program_name(backend: str) -> str:
 
 
 def _name(request: LayersRequest) -> str:
-    sizes = [request.stretches[0].n, *(s.m for s in request.stretches)]
-    shown = [*map(str, sizes[:4]), "...", *map(str, sizes[-2:])] if len(sizes) > 7 else map(str, sizes)
-    return "network " + "-".join(shown)
+    return named((request.stretches[0].n, *(s.m for s in request.stretches)))
 
 
 def finite_time(request: LayersRequest, plan: Plan, progress: Any) -> FiniteTime:

@@ -59,3 +59,9 @@ def _count(k: Any, stretches: list[Stretch]) -> int:
     if k > min(n, m):
         raise InputError(f"`k` must be at most {min(n, m)}, the Jacobian of these layers being {m} x {n}, got {k}.")
     return k
+
+
+def named(widths: tuple[int, ...]) -> str:
+    """What a network of these widths is called."""
+    shown = [*map(str, widths[:4]), "...", *map(str, widths[-2:])] if len(widths) > 7 else map(str, widths)
+    return "network " + "-".join(shown)

@@ -9,6 +9,7 @@ import numpy as np
 from fastlyap import cast
 from fastlyap.errors import InputError
 from fastlyap.loss import Loss, Terminal, recorded
+from fastlyap.machines.layer_request import named
 from fastlyap.method import (
     Backprop,
     FastResponse,
@@ -61,7 +62,7 @@ def net_request(net: Any, objective: Any, wrt: Any, x0: Any, parameters: Any, o:
     labels = {
         "parameters": dict(shown.parameters), "x0": np.broadcast_to(x, (*given.front, *net.input_shape)),
         "dims": tuple(f"axis_{i}" for i in range(len(given.batch))),
-        "system": SystemInfo("network " + "-".join(map(str, net.widths)), "net", net.structure.sizes[0]),
+        "system": SystemInfo(named(net.widths), "net", net.structure.sizes[0]),
     }  # fmt: skip
     return NetGradientRequest(net, given.inputs, given.batch, losses, names, by_start, count, seed, method,
                               bool(o["keep_members"]), labels)  # fmt: skip
