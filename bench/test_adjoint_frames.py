@@ -1,7 +1,7 @@
 """Covectors pulled back with reorthonormalisation at every step: `fl.spectrum(direction="adjoint")`, one core.
 
-A tanh map with a full Jacobian, 1000 members: n = 16 with 8 covectors, n = 64 with 16. Others keep the whole orbit, we go
-over it again from checkpoints. With all covectors the sum of exponents is that of the orbit and must be the same.
+A tanh map with a full Jacobian, 1000 members: n = 16 with 8 covectors, n = 64 with 16. Others keep the whole orbit, we
+go over it again from checkpoints. With all covectors the sum of exponents is that of the orbit and must be the same.
 """
 
 import time

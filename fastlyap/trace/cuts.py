@@ -7,13 +7,16 @@ additions (Python's `sum`) are read as sums.
 
 from collections.abc import Callable, Sequence
 
-from fastlyap.trace.graph import COMPARISONS, LOGIC, Node, leaf, make, topological
+from fastlyap.trace.graph import COMPARISONS, FUNCTIONS, LOGIC, Node, leaf, make, topological
 
 LONG = 8  # sums of more terms become loops, and cuts
 MANY = -1  # a node that several units need
 WORTH = 6  # the cost, in additions, from which a shared subexpression is kept
 COUNTED = 32  # variables of a subexpression are counted up to here
 
+FAN = 6  # users of a function of one or two variables that make it a variable: its slope is then kept once for all
+
+_BENT = frozenset(FUNCTIONS) - {"minimum", "maximum", "sign", "floor", "abs"}
 _COSTS = {"neg": 0, "add": 1, "sub": 1, "mul": 1, "where": 1, "abs": 1, "minimum": 2, "maximum": 2, "pow": 2,
           "sign": 2, "floor": 1, "floordiv": 5, "mod": 6, "div": 4, "sqrt": 5, "sum": 1}  # fmt: skip
 _TRUTHS = frozenset((*COMPARISONS, *LOGIC))
@@ -107,7 +110,8 @@ def widen(outputs: Sequence[Node], n: int) -> tuple[list[Node], list[Node]]:
         variables[node] = frozenset((node.value,)) if node.op == "x" else _variables(node, variables)
         size, fan = len(variables[node]), users[node]
         shared = size > 2 and node in several and size * fan > 2 * (size + fan) and node.op not in _TRUTHS
-        if (is_long(node) and size) or shared:
+        bent = 0 < size <= 2 and fan >= FAN and node in several and node.op in _BENT
+        if (is_long(node) and size) or shared or bent:
             cuts.append(new[node])
             new[node] = leaf("x", n + len(cuts) - 1)
             variables[node] = frozenset((n + len(cuts) - 1,))

@@ -22,13 +22,13 @@ def is_row(node: Node, n: int) -> bool:
 
 
 def _terms(row: dict[int, Node]) -> list[Term]:
-    """A row of the Jacobian with the signs taken out of its entries."""
+    """A row of the Jacobian with the signs taken out of its entries, but of constants that a loop reads in turn."""
     terms = []
     for j, node in row.items():
         minus = False
         while node.op == "neg":
             minus, node = not minus, node.args[0]
-        if node.op == "const" and node.value < 0.0:
+        if node.op == "const" and node.value < 0.0 and len(row) <= LONG:
             minus, node = not minus, constant(-node.value)
         terms.append((j, minus, node))
     return terms

@@ -234,3 +234,15 @@ def test_loops_cover_segments(rows, cuts):
     loop, first = roll_segments(np.array(rows), starts)
     for s, (start, end) in enumerate(zip(starts, [*starts[1:], len(rows)], strict=True)):
         assert walked(loop, (first[s], first[s + 1])) == rows[start:end]
+
+
+def test_slopes_of_functions_that_many_rows_read_are_kept_once():
+    """A full matrix behind tanh: its entries stay constants, so the block grows like the states, not their square."""
+    n = 20
+    J = np.random.default_rng(3).standard_normal((n, n))
+
+    def layer(t, x, p):
+        return J @ fm.tanh(np.asarray(x))
+
+    _, m = print_rows_functions(record(layer, state_names=[f"x{i}" for i in range(n)], parameters={}))
+    assert m <= 6 * n
