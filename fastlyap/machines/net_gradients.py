@@ -18,6 +18,7 @@ from fastlyap.machines import gradient_assembly, net_difference, net_pilot, plan
 from fastlyap.machines.backprop import clipped
 from fastlyap.machines.chunks import run_chunks
 from fastlyap.machines.deep import program_name
+from fastlyap.machines.gradient_assembly import FEWEST
 from fastlyap.machines.gradient_result import Gradient
 from fastlyap.machines.gradient_starts import Starts
 from fastlyap.machines.kernel_methods import GROUPS, gains, heavy
@@ -33,6 +34,7 @@ from fastlyap.request import NetGradientRequest
 KEPT = 1 << 22  # numbers in the gradients of all members up to which each is kept; beyond, means of parts of them
 FEW = 128  # members up to which each is always kept
 PART = 16  # members of a part, at least
+MEANS = 8  # members whose mean tells of tails
 CHUNKS = 8  # of each thread, between which Ctrl-C is heard
 FLOPS = 4e9  # per second of one core, about
 
@@ -96,7 +98,7 @@ def _hybrid(request: NetGradientRequest, stats: dict, backend: Any, threads: Any
     found = fresh = _pass(request, _alike(beta, noises), everyone, backend, threads, progress)
     rows = len(found.value) // request.points
     for more in (0.5, 1.0):  # of the way to 1
-        todo = todo[heavy(replace(request, repetitions=rows), fresh, len(todo)) & (beta[todo] < 1.0)]
+        todo = todo[_exploding(request, fresh, len(todo)) & (beta[todo] < 1.0)]
         if not len(todo):
             break
         beta[todo] += more * (1.0 - beta[todo])
@@ -106,6 +108,25 @@ def _hybrid(request: NetGradientRequest, stats: dict, backend: Any, threads: Any
             old[index] = new
     stats["beta"] = beta
     return found
+
+
+def _exploding(request: NetGradientRequest, found: Members, points: int) -> np.ndarray:
+    """Points whose gradients have heavy tails, judged by means of `MEANS` members or more.
+
+    A single member's is a product of normals, with tails that are heavy whatever the share; few members tell nothing.
+    """
+    rows = len(found.value) // points
+    groups = min(GROUPS, rows // MEANS) if rows == request.repetitions else rows
+    if groups < FEWEST:
+        return np.zeros(points, dtype=bool)
+    size = rows // groups
+
+    def means(values: np.ndarray) -> np.ndarray:
+        cut = values.reshape(points, rows, *values.shape[1:])[:, : groups * size]
+        return cut.reshape(points * groups, size, *values.shape[1:])
+
+    few = found._replace(gradient=means(found.gradient).mean(axis=1), status=means(found.status).max(axis=1))
+    return heavy(replace(request, repetitions=groups), few, points)
 
 
 def _alike(beta: np.ndarray, noises: int) -> np.ndarray:
