@@ -58,6 +58,18 @@ found = {
 }
 
 # %%
+# Shadowing stays bounded as well. It belongs to averages over a run, whose derivative is the one that final values tend
+# to. It moves orbits and leaves out how their density changes, which for a map of one unstable direction and no other
+# is nearly all there is: its error is as large as the derivative, and most of its results are ``UNTRUSTED``. Where few
+# of many directions are unstable it is the best there is: see the page on the sensitivity of a climate.
+
+long = fl.average(lambda x, p: x.x)
+shadow = {
+    N: fl.gradient(cosine, long, steps=N, transient=100, members=4_000, seed=N, method=fl.Shadowing(1, 1))
+    for N in lengths[1:]
+}
+
+# %%
 # Lines are the standard errors that each method itself reports (bands: half and twice as much), points the true errors.
 # What clipping reports says nothing of its bias, which is as large as the derivative.
 
@@ -68,6 +80,9 @@ for colour, (name, results) in zip(("#D55E00", "#E69F00", "#0072B2", "#009E73"),
     ax.fill_between(lengths, errors / 2, errors * 2, color=colour, alpha=0.15, linewidth=0)
     ax.plot(lengths, errors, color=colour, label=name)
     ax.plot(lengths, off, "o", color=colour, markersize=4)
+errors = [g.median_stderr["a"] for g in shadow.values()]
+ax.plot(list(shadow), errors, color="#CC79A7", label="shadowing, median")
+ax.plot(list(shadow), [abs(g.median["a"] - truth[-1]) for g in shadow.values()], "o", color="#CC79A7", markersize=4)
 ax.axhline(np.abs(truth[-1]), color="black", linewidth=0.8, linestyle=":")
 ax.text(lengths[0], np.abs(truth[-1]) * 1.3, "the derivative itself", fontsize="small")
 ax.set(xscale="log", yscale="log", xlabel="length of the orbit (steps)", ylabel="error of d E[x] / d a")
@@ -86,3 +101,4 @@ print(f"window {hybrid.stats['window']}, beta {hybrid.stats['beta']:.2f}")
 # What cannot be trusted says so.
 
 print(found["backprop"][-1].message())
+print(shadow[100].message())
