@@ -67,7 +67,8 @@ def blas() -> str:
     told = {tuple(library.info().get(name) for name in ("internal_api", "architecture")) for library in _libraries()}
     found = ", ".join(sorted(f"{name} for {written or 'any processor'}" for name, written in told))
     older = any(name == "openblas" and (written or "").lower() not in WIDE for name, written in told)
-    advice = "; set OPENBLAS_CORETYPE=SkylakeX before Python starts: this processor has AVX-512"
+    remedy = "unset OPENBLAS_CORETYPE" if "OPENBLAS_CORETYPE" in os.environ else "set OPENBLAS_CORETYPE=SkylakeX"
+    advice = f"; {remedy} before Python starts: this processor has AVX-512"
     return found + advice * (older and simd_name() == "avx512")
 
 
