@@ -85,11 +85,10 @@ def _member(value, own, i):
 def test_against_torch(name):
     """Weights as torch has them, (out, in); its two biases are one here but for the gated unit."""
     torch = pytest.importorskip("torch")
-    torch.set_default_dtype(torch.float64)
     H, layers = 3, 2
     make = {"rnn": torch.nn.RNN, "lstm_stack": torch.nn.LSTM, "gru": torch.nn.GRU}[name]
     torch.manual_seed(0)
-    theirs = make(2, H, layers, batch_first=True)
+    theirs = make(2, H, layers, batch_first=True).double()
     kind = {"rnn": networks.rnn, "lstm_stack": networks.lstm, "gru": networks.gru}[name]
     new = {}
     for layer in range(layers):
