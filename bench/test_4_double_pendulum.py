@@ -35,7 +35,7 @@ def test_against_scalar_math(compare, book, sizes):
     width = hardware.lanes("float64")
     members, steps = 16 * width, int(10_000 * sizes.scale)
     vector = cpu.load(double_pendulum, HOW, width, "tuples")
-    scalar = scalar_math.kernels(double_pendulum, HOW, width, "tuples")
+    scalar = scalar_math.kernels(double_pendulum, HOW, width)
     after = []
     for kernels in (vector, scalar):
         batch, contender = bare(kernels, members, 100, "short")
